@@ -1,0 +1,50 @@
+"""The interface between the engine and whatever computes tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Rows
+from dataclasses import dataclass
+from typing import Protocol
+
+from tasks.engine.types import SamplingParams
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chunk:
+    """The tokens of one sequence that go through the model in one step.
+
+    A prompt may be cut into several chunks; a decoding sequence has a chunk of one token.
+    """
+
+    slot: int  #: Which sequence, as named in `ModelRunner.admit`.
+    token_ids: Rows[int]
+    start: int  #: Position of the first of them; all earlier ones have been run.
+    emits: bool  #: True where the last of them is followed by a token to sample.
+
+
+class ModelRunner(Protocol):
+    """One model with room for `num_slots` sequences. Called from the engine thread only."""
+
+    num_slots: int
+    max_positions: int  #: Prompt and generated tokens together.
+    eos_token_ids: frozenset[int]
+
+    def admit(self, slot: int, prompt_ids: Rows[int], max_new_tokens: int, sampling: SamplingParams) -> None:
+        """Reserve what a sequence needs; the slot is free."""
+
+    def run(self, chunks: Rows[Chunk]) -> list[int | Exception]:
+        """Run the chunks in one pass; one entry for each chunk that emits, in order: its sampled token,
+        or the exception that this row alone raised. An exception raised by the call itself fails all."""
+
+    def release(self, slot: int) -> None:
+        """Give up what `admit` reserved."""
+
+
+class Detokenizer(Protocol):
+    """Turns the tokens of one sequence into text, piece by piece; the pieces joined are the whole text."""
+
+    def add(self, token_id: int) -> str:
+        """The text that this token completes; empty while a character is still incomplete."""
+
+    def flush(self) -> str:
+        """What is left at the end: an unfinished character as U+FFFD, or nothing."""

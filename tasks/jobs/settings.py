@@ -1,0 +1,55 @@
+"""Settings as data: name, default and help in one place, read once from the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+
+class InvalidSetting(Exception):
+    """A setting in the environment has a value that cannot be used."""
+
+
+def setting(name: str, default: Any, help_text: str, parse: Callable[[str], Any] = str) -> Any:
+    """A dataclass field that is read from the environment variable `name` with `parse`."""
+    return field(default=default, metadata={"name": name, "help": help_text, "parse": parse})
+
+
+def parse_bool(text: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
+    try:
+        return words[text.strip().lower()]
+    except KeyError:
+        raise ValueError("expected 1 or 0") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What API and worker must agree on; each process extends it with its own."""
+
+    redis_url: str = setting(
+        "REDIS_URL",
+        "redis://127.0.0.1:6379/0",
+        "Redis or Valkey server that holds the jobs and carries the rings (redis:// or rediss://).",
+    )
+    namespace: str = setting(
+        "NEOSERVE_NAMESPACE", "neoserve", "Prefix of every key: two deployments may share one server."
+    )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read every setting that is set; an empty value counts as not set.
+
+        Raises InvalidSetting with the variable's name and its value.
+        """
+        values: dict[str, Any] = {}
+        for each in fields(cls):
+            text = environ.get(each.metadata["name"], "")
+            if not text:
+                continue
+            try:
+                values[each.name] = each.metadata["parse"](text)
+            except ValueError as error:
+                raise InvalidSetting(f"{each.metadata['name']}={text!r} cannot be used: {error}") from None
+        return cls(**values)
