@@ -25,17 +25,8 @@ def parse_bool(text: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What API and worker must agree on; each process extends it with its own."""
-
-    redis_url: str = setting(
-        "REDIS_URL",
-        "redis://127.0.0.1:6379/0",
-        "Redis or Valkey server that holds the jobs and carries the rings (redis:// or rediss://).",
-    )
-    namespace: str = setting(
-        "NEOSERVE_NAMESPACE", "neoserve", "Prefix of every key: two deployments may share one server."
-    )
+class EnvSettings:
+    """Settings of one process, read from its environment."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -53,3 +44,17 @@ class Settings:
             except ValueError as error:
                 raise InvalidSetting(f"{each.metadata['name']}={text!r} cannot be used: {error}") from None
         return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(EnvSettings):
+    """What API and worker must agree on; each process extends it with its own."""
+
+    redis_url: str = setting(
+        "REDIS_URL",
+        "redis://127.0.0.1:6379/0",
+        "Redis or Valkey server that holds the jobs and carries the rings (redis:// or rediss://).",
+    )
+    namespace: str = setting(
+        "NEOSERVE_NAMESPACE", "neoserve", "Prefix of every key: two deployments may share one server."
+    )

@@ -1,0 +1,87 @@
+"""What a worker tells about its model, so that the API can accept jobs without it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from tasks.jobs.errors import NoModel, StoreUnavailable, UnknownModel
+from tasks.jobs.record import to_json
+from tasks.jobs.script import Scripts
+
+WORKER_LEASE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelCard:
+    model: str  #: Its name, for people.
+    revision: str
+    fingerprint: str  #: Of weights, configuration and tokenizer: equal ones give equal texts.
+    max_positions: int  #: Prompt and generated tokens together.
+    eos_token_ids: tuple[int, ...]
+    generation_defaults: Mapping[str, Any]  #: Sampling parameters by their name in a request.
+    tokenizer_sha256: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)  #: Further facts for /info; JSON.
+    registered_at: float = 0.0  #: Unix seconds, set by the store: when the first of its live workers came.
+    num_live_workers: int = 0  #: Set by the store.
+    num_live_slots: int = 0  #: Set by the store: jobs that those workers run at a time.
+
+
+_SET_BY_STORE = ("registered_at", "num_live_workers", "num_live_slots")
+
+
+class ModelCatalog:
+    """The models that workers have registered. A card stays; only a worker's presence is leased."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+
+    def register_model(self, card: ModelCard, tokenizer_json: str, worker: str, slots: int) -> None:
+        """Idempotent; a worker is alive for a lease from here on, and by its steps."""
+        values = {name: value for name, value in asdict(card).items() if name not in _SET_BY_STORE}
+        lease_ms = round(WORKER_LEASE_SECONDS * 1000)
+        arguments = (card.fingerprint, to_json(values), card.tokenizer_sha256, tokenizer_json)
+        self._scripts.run("register", worker, slots, lease_ms, *arguments)
+
+    def retire_worker(self, worker: str) -> None:
+        """The worker is gone at once instead of at the end of its lease. It must hold no job any more."""
+        self._scripts.run("retire", worker)
+
+    def models(self) -> list[ModelCard]:
+        """Every card, the one registered last first."""
+        return [_decode_card(*entry) for entry in self._scripts.run("models")]
+
+    def model(self, name: str | None = None) -> ModelCard:
+        """The model of that name, or for None the default one: the one registered last, live ones first.
+
+        Raises NoModel before any worker ever registered, UnknownModel for another name.
+        """
+        cards = self.models()
+        if not cards:
+            raise NoModel
+        named = [card for card in cards if name in (None, card.model)]
+        if not named:
+            raise UnknownModel(name or "")
+        return next((card for card in named if card.num_live_workers), named[0])
+
+    def tokenizer(self, sha256: str) -> str:
+        """The tokenizer.json with that hash. Raises StoreUnavailable when the server lost it."""
+        text: str | None = self._scripts.run("tokenizer", sha256)
+        if text is None:
+            raise StoreUnavailable(
+                "The job store has lost the model's tokenizer; a worker will bring it again."
+            )
+        return text
+
+
+def _decode_card(text: str, registered_ms: str, num_live_workers: int, num_live_slots: int) -> ModelCard:
+    values = json.loads(text)
+    values["eos_token_ids"] = tuple(values["eos_token_ids"])
+    return replace(
+        ModelCard(**values),
+        registered_at=int(registered_ms) / 1000,
+        num_live_workers=num_live_workers,
+        num_live_slots=num_live_slots,
+    )

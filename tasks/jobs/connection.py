@@ -1,0 +1,41 @@
+"""How this project connects to Redis or Valkey."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+CONNECT_TIMEOUT_SECONDS = 3.0
+SOCKET_TIMEOUT_SECONDS = 10.0
+HEALTH_CHECK_SECONDS = 5
+
+
+def connect(url: str, *, max_connections: int = 64) -> redis.Redis:
+    """A thread-safe client that decodes to str; it connects at the first command.
+
+    A thread that finds all `max_connections` in use waits for one, at most as long as for a connect.
+    Raises ValueError when `url` is not a Redis URL.
+    """
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=max_connections,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        decode_responses=True,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=HEALTH_CHECK_SECONDS,
+        # redis-py repeats a command ten times by default; who repeats what is the caller's decision.
+        retry=Retry(NoBackoff(), 0),
+    )
+    return redis.Redis.from_pool(pool)
+
+
+def redact(url: str) -> str:
+    """`url` without its user, password and query, for logs and messages."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, f"***@{host}" if "@" in parts.netloc else host, parts.path, "", ""))

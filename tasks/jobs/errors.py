@@ -1,0 +1,83 @@
+"""What can go wrong between a caller and the job record.
+
+JobsError
+├── StoreUnavailable
+├── QueueFull
+├── IdempotencyKeyReused
+├── JobNotFound
+├── JobGone
+├── NoModel
+├── UnknownModel
+└── RingFailed
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class JobsError(Exception):
+    """The job queue could not do what was asked."""
+
+    #: Stable; the same word in the problem's JSON, the log and the metric label.
+    code: ClassVar[str] = "jobs_error"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or (self.__doc__ or "").strip())
+
+
+class StoreUnavailable(JobsError):
+    """The server that holds the jobs cannot be used now; whether the last call had an effect is unknown."""
+
+    code = "store_unavailable"
+
+
+class QueueFull(JobsError):
+    """Too many jobs are waiting; nothing was recorded."""
+
+    code = "queue_full"
+
+    def __init__(self, limit: int, queued: int) -> None:
+        super().__init__(f"{queued} jobs are waiting and the limit is {limit}; nothing was recorded.")
+        self.limit = limit
+        self.queued = queued
+
+
+class IdempotencyKeyReused(JobsError):
+    """The idempotency key was used before, with another request."""
+
+    code = "idempotency_key_reused"
+
+
+class JobNotFound(JobsError):
+    """There is no such job."""
+
+    code = "job_not_found"
+
+
+class JobGone(JobsError):
+    """The job ended and its retention is over."""
+
+    code = "gone"
+
+
+class NoModel(JobsError):
+    """No worker has registered a model yet."""
+
+    code = "no_model"
+
+
+class UnknownModel(JobsError):
+    """No worker has ever registered a model of this name."""
+
+    code = "unknown_model"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No worker has ever registered a model named {name!r}.")
+        self.name = name
+
+
+class RingFailed(JobsError):
+    """The workers could not be rung; the reaper will do it."""
+
+    code = "ring_failed"

@@ -1,0 +1,16 @@
+"""The Redis names that are read outside the scripts."""
+
+from __future__ import annotations
+
+
+def events_key(namespace: str, job_id: str) -> str:
+    """Stream of a job: entries `started`, `token` and `done`, each with `attempt`.
+
+    A `token` has the `text` and as `index` the row that it continues.
+    """
+    return f"{namespace}:events:{job_id}"
+
+
+def ended_channel(namespace: str) -> str:
+    """Pub/sub channel that carries the id of every job that ends."""
+    return f"{namespace}:ended"

@@ -1,0 +1,122 @@
+"""One connection that tells all waiters of a process which jobs have ended."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+
+from tasks.jobs.connection import connect
+from tasks.jobs.keys import ended_channel
+
+logger = logging.getLogger(__name__)
+
+#: A waiter looks at the record itself at least this often: pub/sub may lose a message unseen.
+RECHECK_SECONDS = 5.0
+RECHECK_WHILE_AWAY_SECONDS = 1.0
+
+RECONNECT_SECONDS = 0.5
+POLL_SECONDS = 0.25
+MAX_UNANSWERED_PINGS = 2
+
+
+class Waiter:
+    """Waits for hints about one job; what is true stands in its record."""
+
+    def __init__(self, listener: JobListener) -> None:
+        self._listener = listener
+        self._hint = threading.Event()
+
+    def wait(self, timeout: float) -> bool:
+        """True on a hint that the job has ended. False after `timeout` seconds, or earlier when it is time
+        to look at the record. Read the record after either."""
+        limit = RECHECK_SECONDS if self._listener.connected else RECHECK_WHILE_AWAY_SECONDS
+        hinted = self._hint.wait(min(timeout, limit))
+        self._hint.clear()
+        return hinted
+
+    def wake(self) -> None:
+        self._hint.set()
+
+
+class JobListener:
+    """Subscribes to the ends of jobs, whatever happens to the connection. Thread-safe."""
+
+    def __init__(self, url: str, namespace: str = "neoserve") -> None:
+        self._client = connect(url, max_connections=1)
+        self._channel = ended_channel(namespace)
+        self._lock = threading.Lock()
+        self._waiters: dict[str, set[Waiter]] = {}
+        self._connected = threading.Event()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="job-listener", daemon=True)
+
+    @property
+    def connected(self) -> bool:
+        return self._connected.is_set()
+
+    def start(self) -> None:
+        """Returns at once; it need not be connected for waiters to work."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Wakes all waiters, then closes the connection; more than once is fine."""
+        self._stopped.set()
+        self._wake_all()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._client.close()
+
+    @contextmanager
+    def watch(self, job_id: str) -> Iterator[Waiter]:
+        """Read the record after this and before the first wait: then no end is missed."""
+        waiter = Waiter(self)
+        with self._lock:
+            self._waiters.setdefault(job_id, set()).add(waiter)
+        try:
+            yield waiter
+        finally:
+            with self._lock:
+                self._waiters[job_id].discard(waiter)
+                if not self._waiters[job_id]:
+                    del self._waiters[job_id]
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                with self._client.pubsub() as pubsub:  # type: ignore[no-untyped-call]
+                    self._listen(pubsub)
+            except redis.RedisError as error:
+                if self._connected.is_set():
+                    logger.warning("The listener lost the job store and will come back: %s", error)
+                self._connected.clear()
+                self._wake_all()
+                self._stopped.wait(RECONNECT_SECONDS)
+
+    def _listen(self, pubsub: redis.client.PubSub) -> None:
+        pubsub.subscribe(self._channel)
+        while not self._stopped.is_set():
+            message = pubsub.get_message(timeout=POLL_SECONDS)
+            if message is None:
+                # redis-py sends pings on a silent connection, but does not mind when none is answered.
+                if pubsub.health_check_response_counter > MAX_UNANSWERED_PINGS:
+                    raise redis.ConnectionError("The server does not answer.")
+            elif message["type"] == "message":
+                self._wake(message["data"])
+            elif message["type"] == "subscribe":
+                self._connected.set()
+                self._wake_all()  # What ended while nobody listened will not be told again.
+
+    def _wake(self, job_id: str) -> None:
+        with self._lock:
+            for waiter in self._waiters.get(job_id, ()):
+                waiter.wake()
+
+    def _wake_all(self) -> None:
+        with self._lock:
+            for waiters in self._waiters.values():
+                for waiter in waiters:
+                    waiter.wake()

@@ -1,0 +1,97 @@
+"""What goes into the job store and comes out of it, apart from the job itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tasks.jobs.models import Job, JobError, JobStatus, Priority, Row
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submitted:
+    job: Job
+    created: bool  #: False: the idempotency key was known, and this is the job it made.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    job: Job
+    attempt: int  #: Fencing token that every later call for this job must show.
+    alone: bool  #: The job may have killed its last workers: nothing else may run beside it.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Piece:
+    """New text of one row. It starts at code point `from_index` of the row's continuation."""
+
+    row: int
+    from_index: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepEntry:
+    """One held job in a worker's heartbeat."""
+
+    job_id: str
+    attempt: int
+    started: bool  #: It is in the engine.
+    num_tokens: int  #: Generated so far, over all rows.
+    pieces: tuple[Piece, ...] = ()
+
+
+class Verdict(StrEnum):
+    OK = "ok"  #: Go on.
+    CANCEL = "cancel"  #: The client asked to stop it: end it as canceled.
+    DEADLINE = "deadline"  #: Its deadline has passed: end it as failed (or expired, if it never started).
+    LOST = "lost"  #: Another attempt owns it, or it has ended: drop it and write nothing more.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepAnswer:
+    verdict: Verdict
+    stored: tuple[int, ...]  #: Code points stored of every row; empty when the job is lost.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How an attempt ended; `status` is terminal."""
+
+    status: JobStatus
+    rows: tuple[Row, ...] = ()
+    error: JobError | None = None
+    num_tokens: int = 0
+
+
+class CancelVerdict(StrEnum):
+    CANCELED = "canceled"  #: It is canceled, now or since before.
+    REQUESTED = "requested"  #: A worker holds it and will stop.
+    FINISHED = "finished"  #: It had already ended in another way.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReapReport:
+    """What one reap did; all but `num_queued` count jobs or entries that this very call changed."""
+
+    requeued: int = 0  #: Taken from a worker that stopped renewing, queued again.
+    worker_lost: int = 0  #: Lost for the last time: failed.
+    canceled: int = 0  #: Their worker stopped before it could obey the cancel.
+    deadline_exceeded: int = 0  #: Their worker stopped, and meanwhile their deadline passed.
+    expired: int = 0  #: Their deadline passed in the queue.
+    model_unavailable: int = 0  #: No worker with their model for too long.
+    trimmed: int = 0  #: Index entries of jobs and workers that are gone.
+    num_queued: int = 0  #: Waiting afterwards, unclaimed.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoreStats:
+    """The queue at one moment, for metrics."""
+
+    queued: Mapping[tuple[str, Priority], int]  #: By fingerprint and priority, unclaimed.
+    num_held: int  #: Claimed by a worker; those that run are among them.
+    num_running: int
+    oldest_queued_seconds: float  #: Age of the oldest unclaimed job; 0 when none waits.
+    num_workers: int  #: With a heartbeat within their lease.
+    num_stale_finishes: int  #: Late writes refused since the namespace exists.

@@ -1,0 +1,97 @@
+"""How a job is written into its Redis hash and read back. The scripts own the fields that change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from tasks.jobs.models import Job, JobError, JobStatus, NewJob, Parameters, Priority, Row
+
+#: Written into every record. Readers of this version and of the next must read each other's records: add
+#: fields, never change the meaning of one.
+SCHEMA_VERSION = 1
+
+
+def encode_new_job(new: NewJob) -> dict[str, str | int]:
+    """The fields that never change after submit."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "id": new.id,
+        "text": new.text,
+        "parameters": to_json(asdict(new.parameters)),
+        "num_rows": new.parameters.num_return_sequences,
+        "model": new.model,
+        "fingerprint": new.fingerprint,
+        "num_prompt_tokens": new.num_prompt_tokens,
+        "ttl_seconds": new.ttl_seconds,
+        "priority": new.priority,
+        "owner": new.owner,
+        "deadline_ms": "" if new.deadline_seconds is None else round(new.deadline_seconds * 1000),
+        "metadata": to_json(dict(new.metadata)),
+        "idempotency": _idempotency_name(new.owner, new.idempotency_key),
+        "retry_of": new.retry_of or "",
+    }
+
+
+def encode_rows(rows: Sequence[Row]) -> str:
+    return to_json([asdict(row) for row in rows])
+
+
+def decode_job(flat: Sequence[str], *, position: int = 0) -> Job:
+    """From the reply of HGETALL; `position` 0 means that the job does not wait."""
+    record = dict(zip(flat[::2], flat[1::2], strict=True))
+    return Job(
+        id=record["id"],
+        status=JobStatus(record["status"]),
+        text=record["text"],
+        parameters=_decode_parameters(record["parameters"]),
+        model=record["model"],
+        fingerprint=record["fingerprint"],
+        num_prompt_tokens=int(record["num_prompt_tokens"]),
+        priority=Priority(record["priority"]),
+        owner=record["owner"],
+        created_at=int(record["created_at"]) / 1000,
+        ttl_seconds=int(record["ttl_seconds"]),
+        attempt=int(record["attempt"]),
+        losses=int(record["losses"]),
+        num_tokens=int(record.get("num_tokens", 0)),
+        position=position or None,
+        started_at=_seconds(record, "started_at"),
+        first_token_at=_seconds(record, "first_token_at"),
+        completed_at=_seconds(record, "completed_at"),
+        expires_at=_seconds(record, "expires_at"),
+        deadline_at=_seconds(record, "deadline_at"),
+        cancel_requested=record.get("cancel_requested") == "1",
+        rows=tuple(Row(**row) for row in json.loads(record.get("rows", "[]"))),
+        error=_decode_error(record),
+        metadata=json.loads(record["metadata"]),
+        retry_of=record["retry_of"] or None,
+    )
+
+
+def to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _decode_parameters(text: str) -> Parameters:
+    values = json.loads(text)
+    return Parameters(**{**values, "stop": tuple(values["stop"])})
+
+
+def _decode_error(record: Mapping[str, str]) -> JobError | None:
+    if not record.get("error_code"):
+        return None
+    return JobError(code=record["error_code"], detail=record["error_detail"])
+
+
+def _seconds(record: Mapping[str, str], name: str) -> float | None:
+    value = record.get(name)
+    return int(value) / 1000 if value else None
+
+
+def _idempotency_name(owner: str, key: str | None) -> str:
+    """Clients choose their keys freely; a hash keeps the name short and each owner's keys apart."""
+    return "" if key is None else hashlib.sha256(f"{owner}\0{key}".encode()).hexdigest()

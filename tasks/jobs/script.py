@@ -1,0 +1,75 @@
+"""The Lua scripts that change the job record, each atomic on the server."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Any
+
+import redis
+from redis.exceptions import NoScriptError, ResponseError
+
+from tasks.jobs.errors import StoreUnavailable
+
+#: Beginnings of error replies that say "not now" rather than "wrong".
+_NOT_NOW = ("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "BUSY")
+
+Argument = str | int | float
+
+
+@contextmanager
+def unavailable_as_such() -> Iterator[None]:
+    """Turn every error that means "the server cannot be used now" into StoreUnavailable."""
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError, redis.InvalidResponse) as error:
+        raise StoreUnavailable(f"The job store cannot be reached: {error}") from error
+    except redis.RedisError as error:
+        if isinstance(error, redis.OutOfMemoryError | redis.ReadOnlyError) or str(error).startswith(_NOT_NOW):
+            raise StoreUnavailable(f"The job store refuses the call: {error}") from error
+        raise
+
+
+class Scripts:
+    """Runs `scripts/<name>.lua` behind the common prelude; a server that lost the script gets it again."""
+
+    def __init__(self, client: redis.Redis, namespace: str) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._sources: dict[str, tuple[str, str]] = {}
+
+    def run(self, name: str, *arguments: Argument) -> Any:
+        """Raises StoreUnavailable; then the script may have run or not, and running it again is safe."""
+        with unavailable_as_such():
+            if name not in self._sources:
+                self._sources[name] = self._read(name)
+            source, sha = self._sources[name]
+            try:
+                return self._client.evalsha(sha, 0, self._namespace, *arguments)
+            except NoScriptError:
+                return self._client.eval(source, 0, self._namespace, *arguments)
+
+    def _read(self, name: str) -> tuple[str, str]:
+        folder = files("tasks.jobs").joinpath("scripts")
+        parts = [folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("prelude", name)]
+        source = self._first_line(name) + "\n".join(parts)
+        return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+    def _first_line(self, name: str) -> str:
+        """With a full memory a submit is refused before its first write; what ends jobs goes on."""
+        if not _knows_flags(self._client.eval):
+            return ""
+        return "#!lua\n" if name == "submit" else "#!lua flags=allow-oom\n"
+
+
+def _knows_flags(evaluate: Callable[[str, int], Any]) -> bool:
+    """Servers before Redis 7, and fakeredis, take the line for a syntax error."""
+    try:
+        evaluate("#!lua flags=allow-oom\nreturn 1", 0)
+    except ResponseError as error:
+        if str(error).startswith(_NOT_NOW):
+            raise
+        return False
+    return True

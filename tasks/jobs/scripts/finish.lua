@@ -1,0 +1,36 @@
+-- ARGV: namespace, worker, job, attempt, status, error code, error detail, tokens, rows as JSON, then the text of
+-- every row. Answer: 1, or 0 when the attempt is not the current one.
+local worker, id, attempt, status = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local FIRST_TEXT = 10
+
+-- The text after its first `count` code points.
+local function after(text, count)
+  local at = 1
+  for _ = 1, count do
+    at = at + #string.match(text, '^[%z\1-\127\192-\255][\128-\191]*', at)
+  end
+  return string.sub(text, at)
+end
+
+-- Readers of the stream get the whole result, whatever the last step carried.
+local function complete_stream(job)
+  local row = 0
+  for length in string.gmatch(job.lengths, '%d+') do
+    local text = ARGV[FIRST_TEXT + row]
+    local rest = text and after(text, tonumber(length)) or ''
+    if rest ~= '' then add_event(job, 'token', 'index', row, 'text', rest) end
+    row = row + 1
+  end
+end
+
+local job = find_job(id)
+if not held_by(job, worker, attempt) then
+  -- Its own write again (the reply was lost) is no stale one; other ends leave no worker in the record.
+  if job and job.worker == worker and job.attempt == attempt and job.status == status then return 1 end
+  redis.call('HINCRBY', key('counters'), 'stale_finishes', 1)
+  return 0
+end
+if status == 'succeeded' then mark_started(job) end
+complete_stream(job)
+end_job(job, status, 'error_code', ARGV[6], 'error_detail', ARGV[7], 'num_tokens', ARGV[8], 'rows', ARGV[9])
+return 1

@@ -1,0 +1,20 @@
+-- ARGV: namespace. Answer: for every card, the one registered last first: card as JSON, time of registration in ms,
+-- live workers, their slots.
+local live, slots = {}, {}
+for _, worker in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), now, '+inf')) do
+  local entry = redis.call('HMGET', key('worker', worker), 'fingerprint', 'slots')
+  if entry[1] then
+    live[entry[1]] = (live[entry[1]] or 0) + 1
+    slots[entry[1]] = (slots[entry[1]] or 0) + tonumber(entry[2] or 0)
+  end
+end
+
+local answer = {}
+local registered = redis.call('ZREVRANGE', key('registered'), 0, -1, 'WITHSCORES')
+for i = 1, #registered, 2 do
+  local fingerprint = registered[i]
+  table.insert(answer, {
+    redis.call('HGET', key('cards'), fingerprint), registered[i + 1], live[fingerprint] or 0, slots[fingerprint] or 0,
+  })
+end
+return answer

@@ -1,0 +1,119 @@
+-- What all scripts share; it is put in front of each of them. ARGV[1] is the namespace.
+--
+-- A job is in exactly one place: waiting (its queue, `queued`, `due`), held (`leases`) or ended (none of them).
+-- Times are milliseconds by the clock of the server.
+
+local KEEP_STREAM_MS = 300000
+local KEEP_TOMBSTONE_MS = 86400000
+local MODEL_PATIENCE_MS = 600000
+
+local ns = ARGV[1]
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+
+local function key(...)
+  return ns .. ':' .. table.concat({...}, ':')
+end
+
+-- Where a queue keeps its jobs, and how many of them each owner has (`waiting`) and the owner's last turn.
+local function queue_key(job, what)
+  return key(what, job.fingerprint, job.priority)
+end
+
+local CONTROL = {
+  'id', 'status', 'worker', 'attempt', 'losses', 'owner', 'fingerprint', 'priority', 'member', 'turn', 'ttl_seconds',
+  'created_at', 'deadline_at', 'cancel_requested', 'started_at', 'first_token_at', 'idempotency', 'num_rows', 'lengths',
+}
+
+local function find_job(id)
+  local values = redis.call('HMGET', key('job', id), unpack(CONTROL))
+  if not values[1] then return nil end
+  local job = {}
+  for i, name in ipairs(CONTROL) do job[name] = values[i] or '' end
+  return job
+end
+
+local function held_by(job, worker, attempt)
+  return job ~= nil and job.worker == worker and job.attempt == attempt
+    and (job.status == 'queued' or job.status == 'running')
+end
+
+local function past_deadline(job)
+  return job.deadline_at ~= '' and tonumber(job.deadline_at) <= now
+end
+
+local function add_event(job, event, ...)
+  redis.call('XADD', key('events', job.id), '*', 'event', event, 'attempt', job.attempt, ...)
+end
+
+local function join_queue(job)
+  local due = job.deadline_at ~= '' and job.deadline_at or now + MODEL_PATIENCE_MS
+  redis.call('ZADD', queue_key(job, 'queue'), job.turn, job.member)
+  redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, 1)
+  redis.call('ZADD', key('queued'), job.created_at, job.id)
+  redis.call('ZADD', key('due'), due, job.id)
+end
+
+local function leave_queue(job)
+  if redis.call('ZREM', queue_key(job, 'queue'), job.member) == 0 then return end
+  redis.call('ZREM', key('queued'), job.id)
+  redis.call('ZREM', key('due'), job.id)
+  if redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, -1) > 0 then return end
+  redis.call('HDEL', queue_key(job, 'waiting'), job.owner)
+  if redis.call('EXISTS', queue_key(job, 'waiting')) == 0 then
+    redis.call('DEL', queue_key(job, 'turns'))
+    return
+  end
+  -- Turns of jobs that left unserved must not cost their owner later ones.
+  local turn = redis.call('ZSCORE', queue_key(job, 'turns'), job.owner)
+  local served = tonumber(redis.call('HGET', key('served', job.fingerprint), job.priority) or 0)
+  if turn and tonumber(turn) > served then redis.call('ZADD', queue_key(job, 'turns'), served, job.owner) end
+end
+
+local function no_lengths(job)
+  return string.rep('0 ', tonumber(job.num_rows))
+end
+
+-- Back into its place: the turn and the member that it was submitted with.
+local function requeue(job, losses)
+  redis.call('ZREM', key('leases'), job.id)
+  redis.call('HSET', key('job', job.id), 'status', 'queued', 'worker', '', 'losses', losses, 'started_at', '',
+    'first_token_at', '', 'num_tokens', 0, 'lengths', no_lengths(job))
+  join_queue(job)
+end
+
+-- The one terminal write. The rest of ARGV are further fields and values of the record.
+local function end_job(job, status, ...)
+  local expires = now + tonumber(job.ttl_seconds) * 1000
+  leave_queue(job)
+  redis.call('ZREM', key('leases'), job.id)
+  redis.call('HSET', key('job', job.id), 'status', status, 'completed_at', now, 'expires_at', expires, ...)
+  redis.call('PEXPIREAT', key('job', job.id), expires)
+  if job.idempotency ~= '' then redis.call('PEXPIREAT', key('idempotency', job.idempotency), expires) end
+  redis.call('SET', key('tombstone', job.id), job.owner, 'PXAT', expires + KEEP_TOMBSTONE_MS)
+  redis.call('ZADD', key('index'), expires, job.id)
+  add_event(job, 'done')
+  redis.call('PEXPIREAT', key('events', job.id), math.min(expires, now + KEEP_STREAM_MS))
+  redis.call('PUBLISH', key('ended'), job.id)
+end
+
+-- An end that no worker wrote: nobody may finish the job after it.
+local function end_unheld(job, status, code, detail)
+  end_job(job, status, 'worker', '', 'error_code', code, 'error_detail', detail)
+end
+
+local function expire(job)
+  end_unheld(job, 'expired', 'expired', 'The deadline passed before the job started.')
+end
+
+local function mark_started(job)
+  if job.started_at ~= '' then return end
+  job.started_at = now
+  redis.call('HSET', key('job', job.id), 'status', 'running', 'started_at', now)
+  add_event(job, 'started')
+end
+
+local function heartbeat(worker, fingerprint, lease_ms)
+  redis.call('ZADD', key('workers'), now + lease_ms, worker)
+  redis.call('ZADD', key('seen'), now, fingerprint)
+end

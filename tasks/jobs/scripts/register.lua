@@ -1,0 +1,18 @@
+-- ARGV: namespace, worker, slots, lease in ms, fingerprint, card as JSON, sha256 of the tokenizer, the tokenizer.
+local worker, slots, lease_ms, fingerprint = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+
+local function has_live_worker()
+  for _, other in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), now, '+inf')) do
+    if redis.call('HGET', key('worker', other), 'fingerprint') == fingerprint then return true end
+  end
+  return false
+end
+
+-- A fleet that comes back counts as registered anew; one more of its workers does not.
+if not redis.call('ZSCORE', key('registered'), fingerprint) or not has_live_worker() then
+  redis.call('ZADD', key('registered'), now, fingerprint)
+end
+redis.call('SET', key('tokenizer', ARGV[7]), ARGV[8], 'NX')
+redis.call('HSET', key('cards'), fingerprint, ARGV[6])
+redis.call('HSET', key('worker', worker), 'fingerprint', fingerprint, 'slots', slots)
+heartbeat(worker, fingerprint, lease_ms)

@@ -1,0 +1,60 @@
+-- ARGV: namespace, worker, lease in ms, then for every held job: id, attempt, started (0 or 1), tokens so far,
+-- number of pieces, and for every piece: row, index of its first code point, its code points, its text.
+-- Answer: for every job its verdict and the stored lengths of its rows, joined by spaces.
+local worker, lease_ms = ARGV[2], tonumber(ARGV[3])
+local at = 3
+
+local function take()
+  at = at + 1
+  return ARGV[at]
+end
+
+local function take_pieces()
+  local pieces = {}
+  for i = 1, tonumber(take()) do
+    pieces[i] = {row = tonumber(take()), from = tonumber(take()), size = tonumber(take()), text = take()}
+  end
+  return pieces
+end
+
+local function lengths_of(job)
+  local lengths = {}
+  for length in string.gmatch(job.lengths, '%d+') do table.insert(lengths, tonumber(length)) end
+  return lengths
+end
+
+local function append(job, pieces)
+  local lengths = lengths_of(job)
+  for _, piece in ipairs(pieces) do
+    if lengths[piece.row + 1] == piece.from then
+      add_event(job, 'token', 'index', piece.row, 'text', piece.text)
+      lengths[piece.row + 1] = piece.from + piece.size
+    end
+  end
+  return table.concat(lengths, ' ')
+end
+
+local function verdict_of(job)
+  if job.cancel_requested == '1' then return 'cancel' end
+  return past_deadline(job) and 'deadline' or 'ok'
+end
+
+local function step(id, attempt, started, num_tokens, pieces)
+  local job = find_job(id)
+  if not held_by(job, worker, attempt) then return {'lost', ''} end
+  redis.call('ZADD', key('leases'), now + lease_ms, id)
+  if started then mark_started(job) end
+  local lengths = append(job, pieces)
+  redis.call('HSET', key('job', id), 'num_tokens', num_tokens, 'lengths', lengths)
+  if num_tokens > 0 and job.first_token_at == '' then redis.call('HSET', key('job', id), 'first_token_at', now) end
+  return {verdict_of(job), lengths}
+end
+
+local fingerprint = redis.call('HGET', key('worker', worker), 'fingerprint')
+if fingerprint then heartbeat(worker, fingerprint, lease_ms) end
+local answers = {}
+while at < #ARGV do
+  local id, attempt, started, num_tokens = take(), take(), take() == '1', tonumber(take())
+  table.insert(answers, step(id, attempt, started, num_tokens, take_pieces()))
+end
+return answers

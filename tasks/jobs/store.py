@@ -1,0 +1,166 @@
+"""The job record: the one truth about every job. The rules are in the scripts; this is their typed face."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+import redis
+from redis.exceptions import ResponseError
+
+from tasks.jobs.card import ModelCatalog
+from tasks.jobs.errors import IdempotencyKeyReused, JobGone, JobNotFound, QueueFull
+from tasks.jobs.models import Job, JobError, NewJob, Priority
+from tasks.jobs.protocol import (
+    CancelVerdict,
+    Claim,
+    Outcome,
+    ReapReport,
+    StepAnswer,
+    StepEntry,
+    StoreStats,
+    Submitted,
+    Verdict,
+)
+from tasks.jobs.record import decode_job, encode_new_job, encode_rows
+from tasks.jobs.script import Argument, Scripts, unavailable_as_such
+
+LEASE_SECONDS = 10.0
+
+#: As often may a job lose its worker; then it has failed.
+MAX_LOSSES = 3
+
+
+class JobStore(ModelCatalog):
+    """Every call is one atomic script and safe to repeat after a lost reply.
+
+    Every method raises StoreUnavailable when the server cannot be used. Thread-safe.
+    """
+
+    def __init__(self, client: redis.Redis, namespace: str = "neoserve") -> None:
+        super().__init__(Scripts(client, namespace))
+        self.client = client
+        self.namespace = namespace
+
+    def submit(self, new: NewJob, *, max_queued: int) -> Submitted:
+        """Record a job, or find the one that its idempotency key made before.
+
+        Raises QueueFull or IdempotencyKeyReused; then nothing is recorded.
+        """
+        fields = encode_new_job(new).items()
+        flat = [part for pair in fields for part in pair]
+        verdict, *rest = self._scripts.run("submit", max_queued, new.body_digest, *flat)
+        if verdict == "full":
+            raise QueueFull(limit=max_queued, queued=rest[0])
+        if verdict == "reused":
+            raise IdempotencyKeyReused
+        return Submitted(job=decode_job(rest[0]), created=verdict == "created")
+
+    def get(self, job_id: str, *, owner: str = "") -> Job:
+        """Raises JobNotFound (another owner's job is not found either) or JobGone."""
+        verdict, *rest = self._scripts.run("get", job_id, owner)
+        if verdict != "found":
+            _raise_missing(verdict)
+        return decode_job(rest[0], position=rest[1])
+
+    def cancel(self, job_id: str, *, owner: str = "") -> CancelVerdict:
+        """A waiting job is canceled at once; a held one by its worker. Raises JobNotFound or JobGone."""
+        verdict = self._scripts.run("cancel", job_id, owner)
+        if verdict in ("gone", "unknown"):
+            _raise_missing(verdict)
+        return CancelVerdict(verdict)
+
+    def claim_next(
+        self, worker: str, fingerprint: str, nonce: str, *, lease_seconds: float = LEASE_SECONDS
+    ) -> Claim | None:
+        """Take the next job for that model, or None; the same nonce again gets the job it got, while held."""
+        flat = self._scripts.run("claim", worker, fingerprint, nonce, round(lease_seconds * 1000))
+        if flat is None:
+            return None
+        job = decode_job(flat)
+        return Claim(job=job, attempt=job.attempt, alone=job.losses >= MAX_LOSSES - 1)
+
+    def step(
+        self, worker: str, entries: Sequence[StepEntry], *, lease_seconds: float = LEASE_SECONDS
+    ) -> list[StepAnswer]:
+        """Heartbeat of a worker: renew the leases of exactly these attempts, and append their new text.
+
+        A piece whose `from_index` is not the stored length is skipped; the answer says where to go on.
+        """
+        flat = [part for entry in entries for part in _flatten(entry)]
+        answers = self._scripts.run("step", worker, round(lease_seconds * 1000), *flat)
+        return [
+            StepAnswer(verdict=Verdict(verdict), stored=tuple(map(int, lengths.split())))
+            for verdict, lengths in answers
+        ]
+
+    def finish(self, worker: str, job_id: str, attempt: int, outcome: Outcome) -> bool:
+        """The one terminal write, and what the stream still lacks. False: another attempt owns the job."""
+        error = outcome.error or JobError(code="", detail="")
+        rows = (encode_rows(outcome.rows), *(row.text for row in outcome.rows))
+        ending = (outcome.status.value, error.code, error.detail, outcome.num_tokens)
+        return bool(self._scripts.run("finish", worker, job_id, attempt, *ending, *rows))
+
+    def release(self, worker: str, job_id: str, attempt: int) -> bool:
+        """Hand a job back to its place in the queue, without a loss. False: it is another attempt's."""
+        return bool(self._scripts.run("release", worker, job_id, attempt))
+
+    def reap(self) -> ReapReport:
+        """Take jobs from workers that stopped renewing, end those past their time, trim the indexes."""
+        totals: dict[str, int] = {}
+        more = True
+        while more:
+            flat = self._scripts.run("reap", MAX_LOSSES)
+            counts = dict(zip(flat[::2], flat[1::2], strict=True))
+            more = counts.pop("more", 0) == 1
+            num_queued = counts.pop("num_queued")
+            totals = {
+                name: totals.get(name, 0) + counts.get(name, 0) for name in totals.keys() | counts.keys()
+            }
+        return ReapReport(num_queued=num_queued, **totals)
+
+    def stats(self) -> StoreStats:
+        held, running, oldest_ms, workers, stale, *flat = self._scripts.run("stats")
+        queues = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+        return StoreStats(
+            queued={(fingerprint, Priority(priority)): number for fingerprint, priority, number in queues},
+            num_held=held,
+            num_running=running,
+            oldest_queued_seconds=oldest_ms / 1000,
+            num_workers=workers,
+            num_stale_finishes=stale,
+        )
+
+    def num_queued(self) -> int:
+        """Jobs that wait, unclaimed."""
+        with unavailable_as_such():
+            return int(self.client.zcard(f"{self.namespace}:queued"))
+
+    def oldest_queued(self, count: int) -> list[str]:
+        """Ids of the jobs that wait longest."""
+        with unavailable_as_such():
+            return [str(job_id) for job_id in self.client.zrange(f"{self.namespace}:queued", 0, count - 1)]
+
+    def server_run_id(self) -> str:
+        """Another one after every restart of the server; empty where the server does not tell."""
+        with unavailable_as_such():
+            try:
+                return str(self.client.info("server").get("run_id", ""))
+            except ResponseError:
+                return ""  # INFO is often forbidden to restricted users.
+
+    def ping(self) -> None:
+        with unavailable_as_such():
+            self.client.ping()
+
+
+def _flatten(entry: StepEntry) -> Iterator[Argument]:
+    yield from (entry.job_id, entry.attempt, int(entry.started), entry.num_tokens, len(entry.pieces))
+    for piece in entry.pieces:
+        yield from (piece.row, piece.from_index, len(piece.text), piece.text)
+
+
+def _raise_missing(verdict: Any) -> NoReturn:
+    if verdict == "gone":
+        raise JobGone
+    raise JobNotFound
