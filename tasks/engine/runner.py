@@ -30,14 +30,14 @@ class ModelRunner(Protocol):
     eos_token_ids: frozenset[int]
 
     def admit(self, slot: int, prompt_ids: Rows[int], max_new_tokens: int, sampling: SamplingParams) -> None:
-        """Reserve what a sequence needs; the slot is free."""
+        """Reserve what a sequence needs; the slot is free. An exception fails this sequence alone."""
 
     def run(self, chunks: Rows[Chunk]) -> list[int | Exception]:
         """Run the chunks in one pass; one entry for each chunk that emits, in order: its sampled token,
         or the exception that this row alone raised. An exception raised by the call itself fails all."""
 
     def release(self, slot: int) -> None:
-        """Give up what `admit` reserved."""
+        """Give up what `admit` reserved, also when it raised half-way. Never raises."""
 
 
 class Detokenizer(Protocol):

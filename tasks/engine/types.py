@@ -43,6 +43,7 @@ class StepStats:
 
     num_prefill_tokens: int
     num_decode_rows: int
+    num_new_tokens: int  #: Sampled in this step.
     num_waiting: int
     num_running: int
     num_finished: int

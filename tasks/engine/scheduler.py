@@ -1,0 +1,75 @@
+"""Which sequences take part in the next step, and with how many tokens."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from tasks.engine.sequence import Sequence, SequenceStatus
+
+#: Prompt tokens that one step takes beside the decoding rows. It bounds how long a long prompt holds up
+#: the sequences that are already writing; larger chunks gain little per token on a CPU.
+MAX_PREFILL_TOKENS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledRow:
+    sequence: Sequence
+    num_tokens: int
+    decodes: bool  #: Its prompt was run before; the one token is the one sampled last.
+
+
+class Scheduler:
+    """Slots and token budget, first come first served. Arithmetic only: no tensors, clocks or threads."""
+
+    def __init__(self, *, num_slots: int, max_prefill_tokens: int = MAX_PREFILL_TOKENS) -> None:
+        if num_slots < 1 or max_prefill_tokens < 1:
+            raise ValueError("a scheduler needs at least one slot and one prompt token per step")
+        self.waiting: deque[Sequence] = deque()
+        self.running: deque[Sequence] = deque()  #: In order of admission.
+        self._free_slots = deque(range(num_slots))
+        self._max_prefill_tokens = max_prefill_tokens
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.waiting or self.running)
+
+    def add(self, sequence: Sequence) -> None:
+        self.waiting.append(sequence)
+
+    def can_admit(self) -> bool:
+        return bool(self.waiting and self._free_slots)
+
+    def admit(self) -> Sequence:
+        """Give the sequence that waits longest a slot."""
+        sequence = self.waiting.popleft()
+        sequence.slot = self._free_slots.popleft()
+        sequence.status = SequenceStatus.RUNNING
+        self.running.append(sequence)
+        return sequence
+
+    def schedule(self) -> list[ScheduledRow]:
+        """Every decoding sequence with its one token, and prompts up to the budget in order of admission."""
+        rows: list[ScheduledRow] = []
+        budget = self._max_prefill_tokens
+        for sequence in self.running:
+            if sequence.decoding:
+                rows.append(ScheduledRow(sequence, 1, decodes=True))
+            elif budget:
+                num_tokens = min(sequence.num_pending, budget)
+                budget -= num_tokens
+                rows.append(ScheduledRow(sequence, num_tokens, decodes=False))
+        return rows
+
+    def remove(self, sequence: Sequence) -> None:
+        """Take a sequence out, wherever it is; a running one gives its slot back."""
+        if sequence.status is SequenceStatus.RUNNING:
+            self.running.remove(sequence)
+            self._free_slots.append(sequence.slot)
+        else:
+            self.waiting.remove(sequence)
+        sequence.status = SequenceStatus.FINISHED
+
+    def canceled(self) -> list[Sequence]:
+        """The sequences that nobody wants any more."""
+        return [each for each in (*self.running, *self.waiting) if each.generation.cancel_requested]

@@ -1,0 +1,149 @@
+"""Loading a GPT-Neo: from a name to everything that a worker needs of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from tokenizers import Tokenizer
+from transformers import GPTNeoForCausalLM
+from transformers.utils import logging as transformers_logging
+
+from tasks.engine.types import GenerationRequest
+from tasks.model.detokenizer import ByteLevelDetokenizer, token_bytes
+from tasks.model.errors import ModelError, reason
+from tasks.model.folder import fingerprint, read_config, read_json, weight_files
+from tasks.model.gpt_neo import GPTNeoRunner
+from tasks.model.source import SHIPPED_MODEL, find
+from tasks.model.tokenizer import check_vocabulary, read_tokenizer
+
+__all__ = ["SHIPPED_MODEL", "LoadedModel", "ModelError", "load"]
+
+#: The parameters of a request for which a model may bring its own defaults.
+DEFAULTED = (
+    "do_sample",
+    "temperature",
+    "top_k",
+    "top_p",
+    "repetition_penalty",
+    "max_length",
+    "max_new_tokens",
+)
+#: What transformers takes where a model says nothing.
+LIBRARY_DEFAULTS = {"top_k": 50}
+#: What transformers raises for a configuration that does not describe these weights, or cannot be run here.
+UNLOADABLE = (StrictDataclassError, ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadedModel:
+    """A model in memory, float32, and what others must know of it."""
+
+    model_id: str
+    revision: str  #: Commit of the hub; empty for a local folder.
+    fingerprint: str  #: The same content has the same one, wherever it was loaded from.
+    network: GPTNeoForCausalLM
+    tokenizer_json: str
+    max_positions: int  #: Prompt and generated tokens together.
+    eos_token_ids: frozenset[int]
+    generation_defaults: Mapping[str, Any]  #: Names as in a request; only what the model says.
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        return Tokenizer.from_str(self.tokenizer_json)
+
+    @cached_property
+    def _token_bytes(self) -> list[bytes]:
+        return token_bytes(self.tokenizer)
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The tokens of a prompt. Safe to call from many threads."""
+        return tuple(self.tokenizer.encode(text).ids)
+
+    def new_runner(self, num_slots: int) -> GPTNeoRunner:
+        return GPTNeoRunner(self.network, num_slots=num_slots, eos_token_ids=self.eos_token_ids)
+
+    def new_detokenizer(self, _request: GenerationRequest) -> ByteLevelDetokenizer:
+        return ByteLevelDetokenizer(self._token_bytes)
+
+
+def load(name: str, *, revision: str | None = None) -> LoadedModel:
+    """Load a GPT-Neo from a folder, the hub ("owner/name", with a commit as `revision`) or, for "stories" and
+    the empty name, the one that is shipped. Safetensors only; code from the folder is never run.
+
+    Raises ModelError, which names the path and the remedy.
+    """
+    source = find(name, revision)
+    folder = source.folder
+    config = read_config(folder)
+    files = weight_files(folder)
+    tokenizer_json = read_tokenizer(folder)
+    check_vocabulary(Tokenizer.from_str(tokenizer_json), config.get("vocab_size", 0), folder)
+    generation_path = folder / "generation_config.json"
+    generation = read_json(generation_path) if generation_path.exists() else {}
+    network = _load_network(folder)
+    described = [folder / "config.json", *([generation_path] if generation else [])]
+    return LoadedModel(
+        model_id=source.model_id,
+        revision=source.revision,
+        fingerprint=fingerprint([*described, *files], tokenizer_json),
+        network=network,
+        tokenizer_json=tokenizer_json,
+        max_positions=network.config.max_position_embeddings,
+        eos_token_ids=_eos_token_ids(config, generation),
+        generation_defaults=_generation_defaults(config, generation),
+    )
+
+
+def _load_network(folder: Path) -> GPTNeoForCausalLM:
+    # What is wrong with the weights is said in one line below.
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    read: Any = GPTNeoForCausalLM.from_pretrained
+    try:
+        network, report = read(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (
+        StrictDataclassError,
+        ImportError,
+        OSError,
+        ValueError,
+        RuntimeError,
+        TypeError,
+        KeyError,
+    ) as error:
+        raise ModelError(
+            f"{folder} cannot be loaded as GPT-Neo ({reason(error)}): check its config.json"
+        ) from error
+    if report["missing_keys"]:
+        raise ModelError(
+            f"the weights in {folder} lack {len(report['missing_keys'])} tensors that config.json asks for,"
+            f" among them {min(report['missing_keys'])}: save or fetch the model again"
+        )
+    loaded: GPTNeoForCausalLM = network.eval()
+    return loaded
+
+
+def _eos_token_ids(config: Mapping[str, Any], generation: Mapping[str, Any]) -> frozenset[int]:
+    value = generation.get("eos_token_id", config.get("eos_token_id", 50256))
+    if value is None:
+        return frozenset()
+    return frozenset(value if isinstance(value, list) else [value])
+
+
+def _generation_defaults(config: Mapping[str, Any], generation: Mapping[str, Any]) -> dict[str, Any]:
+    task = (config.get("task_specific_params") or {}).get("text-generation") or {}
+    defaults: dict[str, Any] = {}
+    for source in (LIBRARY_DEFAULTS, generation, task):
+        defaults |= {name: source[name] for name in DEFAULTED if source.get(name) is not None}
+    return defaults
