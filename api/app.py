@@ -1,0 +1,68 @@
+"""The Flask app, and the one place of the API where concrete classes meet."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from flask import Flask
+
+from api.access import register_access
+from api.background import Background, MetricsPort
+from api.job_routes import jobs
+from api.logs import set_up_logging
+from api.metrics import ApiMetrics
+from api.problems import register_problems
+from api.queue_collector import QueueCollector
+from api.service import BACKGROUND, EXTENSION, Service
+from api.service_routes import service as service_routes
+from api.settings import ApiSettings
+from api.submission import Submission
+from api.waiting import Listener, WaitingRoom
+from tasks.jobs.connection import connect
+from tasks.jobs.listener import JobListener
+from tasks.jobs.reaper import Reaper
+from tasks.jobs.ring import CeleryRing, Ring
+from tasks.jobs.store import JobStore
+
+
+def create_app(settings: ApiSettings, *, store: JobStore, ring: Ring, listener: Listener) -> Flask:
+    """An app over the given collaborators. Starts no thread and asks nobody: whoever passes a listener
+    starts and stops it."""
+    app = Flask("api", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1  # see read_body()
+    app.url_map.merge_slashes = False  # //predict is no route, rather than a redirect built from Host
+    metrics = ApiMetrics()
+    metrics.registry.register(QueueCollector(store))
+    draining = threading.Event()
+    app.extensions[EXTENSION] = Service(
+        settings=settings,
+        store=store,
+        metrics=metrics,
+        submission=Submission(settings, store, ring, metrics),
+        waiting=WaitingRoom(store, listener, metrics, max_waiters=settings.max_waiters, draining=draining),
+        draining=draining,
+    )
+    app.register_blueprint(jobs)
+    app.register_blueprint(service_routes)
+    register_access(app)
+    register_problems(app)
+    return app
+
+
+def from_environment() -> Flask:
+    """The app for a server such as gunicorn, which then starts `app.extensions[BACKGROUND]`.
+
+    Connects at the first request, so it also starts without Redis. Raises InvalidSetting.
+    """
+    settings = ApiSettings.from_env(os.environ)
+    set_up_logging(settings.log_level)
+    store = JobStore(connect(settings.redis_url), settings.namespace)
+    ring = CeleryRing(settings.redis_url, settings.namespace)
+    listener = JobListener(settings.redis_url, settings.namespace)
+    app = create_app(settings, store=store, ring=ring, listener=listener)
+    registry = app.extensions[EXTENSION].metrics.registry
+    app.extensions[BACKGROUND] = Background(
+        listener, Reaper(store, ring), MetricsPort(settings.host, settings.metrics_port, registry)
+    )
+    return app

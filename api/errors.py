@@ -1,0 +1,144 @@
+"""Why a request is refused.
+
+ApiError
+├── MalformedJson            400
+├── IncompleteBody           400
+├── PayloadTooLarge          413
+├── UnsupportedMediaType     415
+├── InvalidParameters        422
+│   └── PromptTooLong        422
+├── InvalidHeader            422
+├── JobFinished              409
+├── JobUnsuccessful          409, 500, 503, 504
+└── Draining                 503
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from tasks.jobs.models import Job
+
+
+class ApiError(Exception):
+    """The request could not be served."""
+
+    status: int = 500
+    code: str = "internal_error"
+    retry_after_seconds: ClassVar[int | None] = None
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail or inspect.cleandoc(self.__doc__ or "")
+        super().__init__(self.detail)
+
+    def members(self) -> Mapping[str, Any]:
+        """What the problem document holds beyond the standard members."""
+        return {}
+
+
+class MalformedJson(ApiError):
+    """The body is not valid JSON."""
+
+    status = 400
+    code = "malformed_json"
+
+
+class IncompleteBody(ApiError):
+    """The body ended early, or did not arrive in time."""
+
+    status = 400
+    code = "incomplete_body"
+
+
+class PayloadTooLarge(ApiError):
+    """The body is too large."""
+
+    status = 413
+    code = "payload_too_large"
+
+
+class UnsupportedMediaType(ApiError):
+    """The body must be JSON: send it with Content-Type: application/json."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field; never holds the prompt's text."""
+
+    field: str
+    message: str
+
+
+class InvalidParameters(ApiError):
+    """A field of the request cannot be used."""
+
+    status = 422
+    code = "invalid_parameter"
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(f"{each.field}: {each.message}" for each in self.errors))
+
+    @classmethod
+    def of(cls, field: str, message: str) -> InvalidParameters:
+        return cls([FieldError(field, message)])
+
+    def members(self) -> Mapping[str, Any]:
+        return {"errors": [{"field": each.field, "message": each.message} for each in self.errors]}
+
+
+class PromptTooLong(InvalidParameters):
+    """The prompt leaves no room for a token."""
+
+    code = "prompt_too_long"
+
+
+class InvalidHeader(ApiError):
+    """A header of the request cannot be used."""
+
+    status = 422
+    code = "invalid_header"
+
+
+class Draining(ApiError):
+    """This server is shutting down and takes no new jobs; send the request again."""
+
+    status = 503
+    code = "draining"
+    retry_after_seconds = 1
+
+
+class JobFinished(ApiError):
+    """The job has already finished; there is nothing to cancel."""
+
+    status = 409
+    code = "job_finished"
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        super().__init__()
+
+
+class JobUnsuccessful(ApiError):
+    """The job that the call waited for ended without a result."""
+
+    #: Status for the codes that are not a plain failure (500).
+    STATUS_OF_CODE: ClassVar[Mapping[str, int]] = {
+        "canceled": 409,
+        "worker_lost": 503,
+        "model_unavailable": 503,
+        "deadline_exceeded": 504,
+        "expired": 504,
+    }
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.code = job.error.code if job.error else job.status.value
+        self.status = self.STATUS_OF_CODE.get(self.code, 500)
+        super().__init__(job.error.detail if job.error else f"The job ended as {job.status}.")

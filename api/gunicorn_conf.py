@@ -1,0 +1,134 @@
+"""How gunicorn serves the API: `gunicorn -c python:api.gunicorn_conf 'api.app:from_environment()'`.
+
+One process with many threads: a waiting call costs a thread and 60 kB, every metric has one home, and more
+capacity means more such processes (pods), which share nothing but Redis.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from api.service import BACKGROUND, EXTENSION, Service
+from api.settings import ApiSettings
+from tasks.jobs.connection import connect
+from tasks.jobs.settings import InvalidSetting
+
+#: Threads beyond the waiters, for submits, polls, probes and scrapes.
+SPARE_THREADS = 64
+
+
+def read_settings() -> ApiSettings:
+    """One clear line instead of a traceback when the environment cannot be used."""
+    try:
+        settings = ApiSettings.from_env(os.environ)
+    except InvalidSetting as error:
+        sys.exit(f"neoserve api: {error}")
+    try:
+        connect(settings.redis_url).close()
+    except ValueError:
+        # Without the value: it may hold a password.
+        sys.exit("neoserve api: REDIS_URL cannot be used: expected redis://HOST:PORT/DB or rediss://…")
+    return settings
+
+
+settings = read_settings()
+
+wsgi_app = "api.app:from_environment()"
+bind = f"{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
+workers = 1
+worker_class = "gthread"
+threads = settings.max_waiters + SPARE_THREADS
+# gunicorn stops accepting at this number; at its default of 1,000 a full house of waiters locks out probes.
+worker_connections = 2 * threads
+# Longer than common proxies keep idle connections: the side that closes first must not be the server.
+keepalive = 75
+# Waiters are answered at once; this is for requests in the middle of something.
+graceful_timeout = 10
+# The heartbeat of the accepting loop, not a limit on requests.
+timeout = 60
+# Its default place is under the home directory, which containers may not have; nobody uses it here.
+control_socket_disable = True
+# Our own lines say what there is to say; a request is logged by the app, without its query.
+loglevel = "warning"
+proc_name = "neoserve-api"
+
+
+def on_starting(_server: Any) -> None:
+    """Say in one line what gunicorn says in ten, five seconds later."""
+    refuse_taken_port()
+    raise_file_limit()
+
+
+def refuse_taken_port() -> None:
+    try:
+        found = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, address = found[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        reason = "the port is taken" if error.errno == errno.EADDRINUSE else error.strerror
+        sys.exit(
+            f"neoserve api: cannot listen on {bind}: {reason}; set NEOSERVE_PORT or NEOSERVE_HOST differently"
+        )
+
+
+def raise_file_limit() -> None:
+    """Many shells start programs with 1,024 open files, and each client is one."""
+    needed = worker_connections + 256
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    if soft == unlimited or soft >= needed:
+        return
+    allowed = needed if hard == unlimited else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < needed:
+        sys.stderr.write(
+            f"neoserve api: at most {allowed} open files are allowed and {needed} may be needed; "
+            "raise `ulimit -n` or lower NEOSERVE_MAX_WAITERS\n"
+        )
+
+
+def post_worker_init(worker: Any) -> None:
+    """The app is loaded and the socket listens: start the threads beside it, then say so."""
+    app = worker.wsgi
+    app.extensions[BACKGROUND].start()
+    drain_on_sigterm(app.extensions[EXTENSION])
+    host, port = worker.sockets[0].getsockname()[:2]
+    sys.stdout.write(f"api ready: http://{f'[{host}]' if ':' in host else host}:{port}\n")
+    sys.stdout.flush()
+
+
+def drain_on_sigterm(service: Service) -> None:
+    stop_gunicorn = signal.getsignal(signal.SIGTERM)
+    if not callable(stop_gunicorn):
+        raise TypeError("gunicorn has installed no handler for SIGTERM")
+
+    def on_sigterm(number: int, frame: FrameType | None) -> None:
+        # In a thread: a signal handler must not take locks that the interrupted code may hold.
+        threading.Thread(target=service.drain, name="drain").start()
+        stop_gunicorn(number, frame)
+
+    signal.signal(signal.SIGTERM, on_sigterm)
+    signal.siginterrupt(signal.SIGTERM, False)  # as gunicorn had it: requests go on undisturbed
+
+
+def worker_int(worker: Any) -> None:
+    """Ctrl-C and SIGQUIT: those who wait are answered all the same."""
+    worker.wsgi.extensions[EXTENSION].drain()
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    app = getattr(worker, "wsgi", None)  # missing when the app failed to load
+    if app is not None:
+        app.extensions[BACKGROUND].stop()

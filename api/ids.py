@@ -1,0 +1,22 @@
+"""Ids that leave the API."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+JOB_ID = re.compile(r"job_[0-9a-f]{32}")
+#: What a client may choose: nothing that breaks a log line or a header.
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def new_job_id() -> str:
+    """128 random bits: an id cannot be guessed."""
+    return "job_" + secrets.token_hex(16)
+
+
+def request_id(header: str | None) -> str:
+    """The client's `X-Request-Id` where it is usable, else a new one."""
+    if header is not None and REQUEST_ID.fullmatch(header):
+        return header
+    return "req_" + secrets.token_hex(12)

@@ -1,0 +1,112 @@
+"""Jobs over HTTP: parse, call, render."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, g, request
+
+from api.errors import Draining, JobFinished, JobUnsuccessful
+from api.ids import JOB_ID
+from api.json_body import read_json_object
+from api.preference import Preference, wait_preference
+from api.render import json_response, render_job
+from api.request import parse_request
+from api.service import current_service
+from api.submission import parse_idempotency_key
+from api.waiting import Waited
+from tasks.jobs.errors import JobNotFound
+from tasks.jobs.models import Job, JobStatus
+from tasks.jobs.protocol import CancelVerdict
+
+jobs = Blueprint("jobs", __name__)
+
+#: When to ask again for a job that is not finished.
+POLL_SECONDS = "1"
+
+
+@jobs.post("/predict")
+def predict() -> Response:
+    """Records a job and waits for it: 200 with the result, or 202 and the job goes on."""
+    service = current_service()
+    preference = wait_preference(request, service.settings.sync_wait_seconds)
+    return submit(preference)
+
+
+@jobs.post("/jobs")
+def create_job() -> Response:
+    """Records a job and answers at once."""
+    return submit(Preference(0))
+
+
+@jobs.get("/jobs/<job_id>")
+def show_job(job_id: str) -> Response:
+    """The job in whatever state it is; with a wait, the moment it ends."""
+    preference = wait_preference(request, default_seconds=0)
+    waited = wait_for(find_job(job_id), preference.wait_seconds)
+    response = json_response(render_job(waited.job))
+    if not waited.job.status.terminal:
+        response.headers["Retry-After"] = POLL_SECONDS
+    return with_preference(response, preference, waited)
+
+
+@jobs.delete("/jobs/<job_id>")
+@jobs.post("/jobs/<job_id>/cancel")
+def cancel_job(job_id: str) -> Response:
+    """200: canceled, now or before. 202: it runs and was asked to stop. 409: it had already finished."""
+    service = current_service()
+    verdict = service.store.cancel(known_id(job_id))
+    job = service.store.get(job_id)
+    if verdict is CancelVerdict.FINISHED:
+        raise JobFinished(job)
+    return json_response(render_job(job), 200 if verdict is CancelVerdict.CANCELED else 202)
+
+
+def submit(preference: Preference) -> Response:
+    service = current_service()
+    if service.draining.is_set():
+        raise Draining()
+    key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
+    wanted = parse_request(read_json_object(request))
+    submitted = service.submission.submit(wanted, key)
+    g.job_id = submitted.job.id
+    waited = wait_for(submitted.job, preference.wait_seconds)
+    response = with_preference(answer_submit(waited.job, preference), preference, waited)
+    if not submitted.created:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def answer_submit(job: Job, preference: Preference) -> Response:
+    """A caller that waits wants the result or a reason; one that does not wants the job."""
+    if not job.status.terminal:
+        response = json_response(render_job(job), 202)
+        response.headers["Location"] = f"/jobs/{job.id}"
+        response.headers["Retry-After"] = POLL_SECONDS
+        return response
+    if preference.wait_seconds > 0 and job.status is not JobStatus.SUCCEEDED:
+        raise JobUnsuccessful(job)
+    return json_response(render_job(job))
+
+
+def wait_for(job: Job, seconds: float) -> Waited:
+    waited = current_service().waiting.wait(job, seconds)
+    g.waited_seconds = waited.seconds
+    return waited
+
+
+def with_preference(response: Response, preference: Preference, waited: Waited) -> Response:
+    """Preference-Applied (RFC 7240) unless the call was handed over before its time."""
+    if preference.applied and waited.handover in (None, "timeout"):
+        response.headers["Preference-Applied"] = preference.applied
+    return response
+
+
+def find_job(job_id: str) -> Job:
+    return current_service().store.get(known_id(job_id))
+
+
+def known_id(job_id: str) -> str:
+    """Raises JobNotFound for what was never an id of ours, without asking the store."""
+    if not JOB_ID.fullmatch(job_id):
+        raise JobNotFound()
+    g.job_id = job_id
+    return job_id

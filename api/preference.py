@@ -1,0 +1,52 @@
+"""How long a client wants to wait: `Prefer: wait=N`, `Prefer: respond-async` (RFC 7240), `?wait=N`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from flask import Request
+
+from api.errors import InvalidParameters
+from api.settings import MAX_WAIT_SECONDS
+
+SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,3})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """`applied` is what Preference-Applied says; empty when the client stated no preference."""
+
+    wait_seconds: float
+    applied: str = ""
+
+
+def wait_preference(request: Request, default_seconds: float) -> Preference:
+    """The Prefer header before `?wait=` before the default.
+
+    A preference that cannot be met is met as far as possible or passed over, as RFC 7240 demands; a query
+    parameter is an order: InvalidParameters when it is not a number from 0 to 60.
+    """
+    asked = prefer_header(request.headers.getlist("Prefer"))
+    if asked is not None:
+        return asked
+    text = request.args.get("wait")
+    if text is None:
+        return Preference(default_seconds)
+    if not SECONDS.fullmatch(text) or float(text) > MAX_WAIT_SECONDS:
+        raise InvalidParameters.of("wait", f"must be a number of seconds from 0 to {MAX_WAIT_SECONDS:g}")
+    return Preference(float(text))
+
+
+def prefer_header(values: list[str]) -> Preference | None:
+    preferences: dict[str, str] = {}
+    for item in ",".join(values).split(","):
+        name, _, value = item.partition(";")[0].partition("=")
+        preferences.setdefault(name.strip().lower(), value.strip().strip('"'))
+    wait = preferences.get("wait", "")
+    if SECONDS.fullmatch(wait):
+        seconds = min(float(wait), MAX_WAIT_SECONDS)
+        return Preference(seconds, f"wait={seconds:g}")
+    if "respond-async" in preferences:
+        return Preference(0, "respond-async")
+    return None

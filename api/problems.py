@@ -1,0 +1,113 @@
+"""The one shape of every error: RFC 9457 problem documents with a stable `code`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from api.errors import ApiError, JobFinished, JobUnsuccessful, PayloadTooLarge
+from api.render import json_response, render_job
+from api.service import current_service
+from tasks.jobs import errors as jobs
+
+logger = logging.getLogger(__name__)
+
+#: How a refusal of the store looks over HTTP: status, and after how many seconds to try again.
+STATUS_OF_STORE_ERROR: Mapping[type[jobs.JobsError], tuple[int, int | None]] = {
+    jobs.JobNotFound: (404, None),
+    jobs.JobGone: (410, None),
+    jobs.UnknownModel: (422, None),
+    jobs.IdempotencyKeyReused: (422, None),
+    jobs.QueueFull: (429, 5),
+    jobs.NoModel: (503, 5),
+    jobs.StoreUnavailable: (503, 2),
+}
+
+STORE_UNAVAILABLE = (
+    "The job store cannot be used now, and it is not known whether this request had an effect. "
+    "Send it again; a submit with the same Idempotency-Key makes no second job."
+)
+
+#: Codes of what the web framework refuses by itself.
+CODE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 500: "internal_error"}
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    members: Mapping[str, Any] | None = None,
+    retry_after_seconds: int | None = None,
+    rejected: bool = True,
+) -> Response:
+    """An application/problem+json answer; `code` is also the log field and the metric label.
+
+    `rejected` is false when the request itself was served and its job is what went wrong.
+    """
+    g.code = code
+    if rejected:
+        current_service().metrics.rejections.labels(code).inc()
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "request_id": g.request_id,
+    }
+    response = json_response({**body, **(members or {})}, status, "application/problem+json")
+    if retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(retry_after_seconds)
+    return response
+
+
+def on_api_error(error: ApiError) -> Response:
+    members = dict(error.members())
+    if isinstance(error, JobFinished | JobUnsuccessful):
+        members["job"] = render_job(error.job)
+    return problem(
+        error.status,
+        error.code,
+        error.detail,
+        members=members,
+        retry_after_seconds=error.retry_after_seconds,
+        rejected=not isinstance(error, JobUnsuccessful),
+    )
+
+
+def on_store_error(error: jobs.JobsError) -> Response:
+    status, retry_after_seconds = STATUS_OF_STORE_ERROR.get(type(error), (500, None))
+    detail, members = str(error), {}
+    if isinstance(error, jobs.UnknownModel):
+        members["errors"] = [{"field": "model", "message": detail}]
+    if isinstance(error, jobs.StoreUnavailable):
+        logger.warning("request_id=%s %s", g.request_id, error)
+        detail = STORE_UNAVAILABLE  # the error itself names hosts, and those are not the client's business
+    return problem(status, error.code, detail, members=members, retry_after_seconds=retry_after_seconds)
+
+
+def on_http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    response = problem(
+        status, CODE_OF_STATUS.get(status, "invalid_request"), error.description or HTTPStatus(status).phrase
+    )
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
+
+
+def on_too_large(_: RequestEntityTooLarge) -> Response:
+    return on_api_error(PayloadTooLarge())
+
+
+def register_problems(app: Flask) -> None:
+    app.register_error_handler(ApiError, on_api_error)
+    app.register_error_handler(jobs.JobsError, on_store_error)
+    app.register_error_handler(RequestEntityTooLarge, on_too_large)
+    app.register_error_handler(HTTPException, on_http_error)

@@ -1,0 +1,38 @@
+"""The collaborators of one app, reachable from every route."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from api.metrics import ApiMetrics
+from api.settings import ApiSettings
+from api.submission import Submission
+from api.waiting import WaitingRoom
+from tasks.jobs.store import JobStore
+
+#: Keys of `app.extensions`: the Service, and what the server has to start and stop beside it.
+EXTENSION = "neoserve"
+BACKGROUND = "neoserve.background"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    settings: ApiSettings
+    store: JobStore
+    metrics: ApiMetrics
+    submission: Submission
+    waiting: WaitingRoom
+    draining: threading.Event
+
+    def drain(self) -> None:
+        """Take no new jobs and answer everybody who waits. Idempotent."""
+        self.draining.set()
+        self.waiting.wake_all()
+
+
+def current_service() -> Service:
+    return cast(Service, current_app.extensions[EXTENSION])

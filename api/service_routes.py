@@ -1,0 +1,72 @@
+"""What operators and probes ask: alive, ready, which models, how it goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+from prometheus_client.exposition import choose_encoder
+
+from api.errors import Draining
+from api.json_body import MAX_DEPTH
+from api.render import json_response, render_time
+from api.request import MAX_METADATA_BYTES, SEVEN_DAYS_SECONDS
+from api.service import current_service
+from api.settings import MAX_WAIT_SECONDS
+from tasks.jobs.card import ModelCard
+from tasks.jobs.names import VERSION
+
+service = Blueprint("service", __name__)
+
+
+@service.get("/healthz")
+def healthz() -> Response:
+    """The process serves requests. Asks nobody else: restarting the API repairs no other part."""
+    return json_response({"status": "ok"})
+
+
+@service.get("/readyz")
+def readyz() -> Response:
+    """New requests are welcome. True without Redis, too: clients then get a 503 that says when to retry."""
+    if current_service().draining.is_set():
+        raise Draining()
+    return json_response({"status": "ready"})
+
+
+@service.get("/info")
+def info() -> Response:
+    """Which models answer here, with what defaults, and what a request may hold."""
+    settings = current_service().settings
+    models = [render_model(card) for card in current_service().store.models()]
+    limits = {
+        "max_body_bytes": settings.max_body_bytes,
+        "max_prompt_chars": settings.max_prompt_chars,
+        "max_json_depth": MAX_DEPTH,
+        "max_metadata_bytes": MAX_METADATA_BYTES,
+        "max_queued": settings.max_queued,
+        "max_ttl_s": SEVEN_DAYS_SECONDS,
+        "max_wait_s": MAX_WAIT_SECONDS,
+        "default_wait_s": settings.sync_wait_seconds,
+    }
+    return json_response({"name": "neoserve", "version": VERSION, "models": models, "limits": limits})
+
+
+def render_model(card: ModelCard) -> dict[str, Any]:
+    return {
+        "model": card.model,
+        "revision": card.revision,
+        "fingerprint": card.fingerprint,
+        "max_positions": card.max_positions,
+        "generation_defaults": dict(card.generation_defaults),
+        "metadata": dict(card.metadata),
+        "registered_at": render_time(card.registered_at),
+        "workers": card.num_live_workers,
+        "slots": card.num_live_slots,
+    }
+
+
+@service.get("/metrics")
+def metrics() -> Response:
+    """Prometheus' text format, or OpenMetrics for a scraper that asks for it."""
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return Response(encode(current_service().metrics.registry), content_type=content_type)

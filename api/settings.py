@@ -1,0 +1,90 @@
+"""What the API process reads from the environment."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+
+from tasks.jobs.settings import Settings, setting
+
+#: The longest a call may wait for its job, in seconds; proxies commonly cut a silent request after 60.
+MAX_WAIT_SECONDS = 60.0
+
+
+def parse_number(text: str, low: float, high: float) -> float:
+    """Raises ValueError with words that help, unlike int()'s and float()'s own."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not low <= number <= high:
+        raise ValueError(f"expected a number from {low:g} to {high:g}")
+    return number
+
+
+def parse_whole(text: str, low: int, high: int) -> int:
+    number = parse_number(text, low, high)
+    if not number.is_integer():
+        raise ValueError("expected a whole number")
+    return int(number)
+
+
+def parse_port(text: str) -> int:
+    return parse_whole(text, 0, 65535)
+
+
+def parse_count(text: str) -> int:
+    return parse_whole(text, 1, 2**31)
+
+
+def parse_wait(text: str) -> float:
+    return parse_number(text, 0, MAX_WAIT_SECONDS)
+
+
+def parse_log_level(text: str) -> str:
+    level = text.strip().upper()
+    if level not in logging.getLevelNamesMapping():
+        raise ValueError("expected DEBUG, INFO, WARNING or ERROR")
+    return level
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiSettings(Settings):
+    """Settings of one API process."""
+
+    host: str = setting("NEOSERVE_HOST", "127.0.0.1", "Address the API listens on.")
+    port: int = setting("NEOSERVE_PORT", 8080, "Port the API listens on; 0 picks a free one.", parse_port)
+    metrics_port: int = setting(
+        "NEOSERVE_METRICS_PORT",
+        9100,
+        "Second port of the API that serves /metrics alone, so that it need not be public; 0 turns it off.",
+        parse_port,
+    )
+    sync_wait_seconds: float = setting(
+        "NEOSERVE_SYNC_WAIT_SECONDS",
+        30.0,
+        "How long POST /predict waits for its job when the client does not say (limit 60).",
+        parse_wait,
+    )
+    max_waiters: int = setting(
+        "NEOSERVE_MAX_WAITERS",
+        1000,
+        "Calls that may wait at the same time in one API process; one more is answered 202 at once.",
+        parse_count,
+    )
+    max_queued: int = setting(
+        "NEOSERVE_MAX_QUEUED", 10000, "Jobs that may be queued; one more is refused with 429.", parse_count
+    )
+    max_body_bytes: int = setting(
+        "NEOSERVE_MAX_BODY_BYTES", 262144, "Largest request body in bytes; beyond it 413.", parse_count
+    )
+    max_prompt_chars: int = setting(
+        "NEOSERVE_MAX_PROMPT_CHARS",
+        65536,
+        "Longest prompt in characters; a longer one is refused before it is tokenized.",
+        parse_count,
+    )
+    log_level: str = setting(
+        "NEOSERVE_LOG_LEVEL", "INFO", "Least severe log line that is written.", parse_log_level
+    )

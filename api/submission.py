@@ -1,0 +1,87 @@
+"""Recording a job: resolve, store, ring."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from api.errors import InvalidHeader, InvalidParameters, PromptTooLong
+from api.ids import new_job_id
+from api.metrics import ApiMetrics
+from api.request import PredictRequest
+from api.resolve import resolve_parameters
+from api.settings import ApiSettings
+from api.token_counter import TokenCounter
+from tasks.jobs.errors import RingFailed
+from tasks.jobs.models import NewJob, Priority
+from tasks.jobs.protocol import Submitted
+from tasks.jobs.ring import Ring
+from tasks.jobs.store import JobStore
+
+logger = logging.getLogger(__name__)
+
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+
+
+def parse_idempotency_key(header: str | None) -> str | None:
+    """Raises InvalidHeader."""
+    if header is None:
+        return None
+    if not IDEMPOTENCY_KEY.fullmatch(header):
+        raise InvalidHeader("Idempotency-Key must be 1 to 255 printable ASCII characters.")
+    return header
+
+
+class Submission:
+    """Turns valid requests into recorded jobs."""
+
+    def __init__(self, settings: ApiSettings, store: JobStore, ring: Ring, metrics: ApiMetrics) -> None:
+        self._settings = settings
+        self._store = store
+        self._ring = ring
+        self._metrics = metrics
+        self._tokens = TokenCounter(store.tokenizer)
+
+    def submit(self, request: PredictRequest, idempotency_key: str | None) -> Submitted:
+        """Raises InvalidParameters, PromptTooLong and what JobStore.submit raises; then nothing is recorded.
+
+        Once the job is recorded it is accepted: a failed ring is made good by the reaper.
+        """
+        job = self._resolve(request, idempotency_key)
+        submitted = self._store.submit(job, max_queued=self._settings.max_queued)
+        if submitted.created:
+            self._ring_for(submitted.job.id)
+        return submitted
+
+    def _resolve(self, request: PredictRequest, idempotency_key: str | None) -> NewJob:
+        if len(request.text) > self._settings.max_prompt_chars:
+            raise PromptTooLong.of(
+                "text",
+                f"must have at most {self._settings.max_prompt_chars} characters "
+                f"(given: {len(request.text)} characters)",
+            )
+        card = self._store.model(request.model)
+        num_prompt_tokens = self._tokens.count(card, request.text)
+        if num_prompt_tokens == 0:
+            raise InvalidParameters.of("text", "holds nothing that the model's tokenizer knows")
+        return NewJob(
+            id=new_job_id(),
+            text=request.text,
+            parameters=resolve_parameters(request, card, num_prompt_tokens),
+            model=card.model,
+            fingerprint=card.fingerprint,
+            num_prompt_tokens=num_prompt_tokens,
+            ttl_seconds=request.ttl_s,
+            priority=Priority(request.priority),
+            deadline_seconds=request.deadline_s,
+            metadata=request.metadata,
+            idempotency_key=idempotency_key,
+            body_digest=request.digest(),
+        )
+
+    def _ring_for(self, job_id: str) -> None:
+        try:
+            self._ring.ring(job_id)
+        except RingFailed as error:
+            self._metrics.ring_failures.inc()
+            logger.warning("ring failed, the reaper will repeat it: job_id=%s error=%s", job_id, error)

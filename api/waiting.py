@@ -1,0 +1,125 @@
+"""Waiting for a job to end: the listener's wake-up is a hint, the record decides."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from api.metrics import ApiMetrics
+from tasks.jobs.errors import StoreUnavailable
+from tasks.jobs.models import Job
+from tasks.jobs.store import JobStore
+
+
+class Waiter(Protocol):
+    def wait(self, timeout: float) -> bool:
+        """Sleep until woken, at most `timeout` seconds, or until it is time to look at the record."""
+
+    def wake(self) -> None:
+        """End the sleep, or the next one."""
+
+
+class Listener(Protocol):
+    """One connection to the store for all waiters of a process."""
+
+    def watch(self, job_id: str) -> AbstractContextManager[Waiter]:
+        """The end of `job_id` from here on wakes the waiter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """The job as last seen, how long the call slept, and why it was not waited for to its end."""
+
+    job: Job
+    seconds: float = 0.0
+    handover: str | None = None  #: timeout, busy, draining; None when the job has ended or nobody waited.
+
+
+class WaitingRoom:
+    """Where calls wait. At most `max_waiters` at a time, so that threads are left for short requests."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        listener: Listener,
+        metrics: ApiMetrics,
+        *,
+        max_waiters: int,
+        draining: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._listener = listener
+        self._metrics = metrics
+        self._seats = threading.Semaphore(max_waiters)
+        self._draining = draining
+        self._clock = clock
+        self._waiters: set[Waiter] = set()
+        self._lock = threading.Lock()
+
+    def wait(self, job: Job, seconds: float) -> Waited:
+        """Returns when the job ends, `seconds` are over, or the server drains; at once when all seats are
+        taken. A job that was seen once is never lost to a later failure of the store: the caller gets it as
+        last seen.
+        """
+        if job.status.terminal or seconds <= 0:
+            return Waited(job)
+        with self._seat() as seated:
+            waited = self._wait_seated(job, seconds) if seated else Waited(job, handover="busy")
+        if waited.handover:
+            self._metrics.handovers.labels(waited.handover).inc()
+        return waited
+
+    def wake_all(self) -> None:
+        """Every waiter looks again, at its record and whether the server drains."""
+        with self._lock:
+            for waiter in self._waiters:
+                waiter.wake()
+
+    def _wait_seated(self, job: Job, seconds: float) -> Waited:
+        start = self._clock()
+        # Watch first, read then: a job that ends in between has already rung.
+        with self._listener.watch(job.id) as waiter, self._among_waiters(waiter):
+            while True:
+                job = self._read(job)
+                slept = self._clock() - start
+                if job.status.terminal:
+                    return Waited(job, slept)
+                if self._draining.is_set():
+                    return Waited(job, slept, "draining")
+                if slept >= seconds:
+                    return Waited(job, slept, "timeout")
+                waiter.wait(seconds - slept)
+
+    def _read(self, last_seen: Job) -> Job:
+        try:
+            return self._store.get(last_seen.id, owner=last_seen.owner)
+        except StoreUnavailable:
+            return last_seen
+
+    @contextmanager
+    def _seat(self) -> Iterator[bool]:
+        seated = self._seats.acquire(blocking=False)
+        if not seated:
+            yield False
+            return
+        self._metrics.waiting_clients.inc()
+        try:
+            yield True
+        finally:
+            self._metrics.waiting_clients.dec()
+            self._seats.release()
+
+    @contextmanager
+    def _among_waiters(self, waiter: Waiter) -> Iterator[None]:
+        with self._lock:
+            self._waiters.add(waiter)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiters.discard(waiter)
