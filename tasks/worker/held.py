@@ -1,0 +1,168 @@
+"""A job in the hands of this worker, from the claim until its end is in the record."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from enum import StrEnum
+
+from tasks.engine.errors import EngineError, EngineStopped
+from tasks.engine.generation import Generation
+from tasks.jobs.models import Job, JobError, JobStatus, Row
+from tasks.jobs.protocol import Claim, Outcome, Piece, StepAnswer, StepEntry, Verdict
+from tasks.model.errors import ModelError
+
+
+class Ending(StrEnum):
+    """Why a job ended before its texts were complete. The first reason stays; only LOST replaces another."""
+
+    FAILED = "failed"  #: It cannot be run, or something went wrong here.
+    CANCELED = "canceled"  #: The client stopped it.
+    DEADLINE = "deadline_exceeded"  #: It ran past its deadline.
+    HANDED_BACK = "handed_back"  #: The worker shuts down; another one runs it.
+    LOST = "lost"  #: The record belongs to another attempt: nothing may be written any more.
+
+
+DEADLINE_EXCEEDED = JobError(
+    code="deadline_exceeded", detail="The deadline passed while the job ran; the result is the text so far."
+)
+EXPIRED = JobError(code="expired", detail="The deadline passed before the job started.")
+GENERATION_FAILED = JobError(code="generation_failed", detail="The model failed on this job.")
+OUT_OF_MEMORY = JobError(code="out_of_memory", detail="The worker ran out of memory on this job.")
+
+
+def described(error: BaseException) -> JobError:
+    """An exception as clients see it: only errors of our own carry a code, and a message without secrets."""
+    if isinstance(error, EngineError | ModelError):
+        return JobError(code=error.code, detail=str(error))
+    return OUT_OF_MEMORY if isinstance(error, MemoryError) else GENERATION_FAILED
+
+
+class HeldJob:
+    """What three threads know of one claimed job.
+
+    The pool thread gives it its generations or an ending and waits for `settled`; the writer thread reports
+    it to the record and settles it; the engine thread moves the generations.
+    """
+
+    def __init__(self, claim: Claim, claimed_at: float) -> None:
+        self.job: Job = claim.job
+        self.attempt = claim.attempt
+        self.alone = claim.alone
+        self.claimed_at = claimed_at  #: By the worker's monotonic clock.
+        self.generations: tuple[Generation, ...] = ()
+        self.ending: Ending | None = None
+        self.error: JobError | None = None
+        self.settled = threading.Event()  #: Its end is recorded, or nobody may record it here any more.
+        self._stored: tuple[int, ...] = (0,) * claim.job.parameters.num_return_sequences
+        self._lock = threading.Lock()
+
+    def start(self, generations: Sequence[Generation]) -> None:
+        """The engine has it. What ended the job before now ends them too."""
+        with self._lock:
+            self.generations = tuple(generations)
+            ended = self.ending is not None
+        if ended:
+            self._cancel_generations()
+
+    def end(self, ending: Ending, error: JobError | None = None) -> None:
+        """End it early; whoever comes first decides, and texts that are complete stay complete."""
+        with self._lock:
+            if self.ending is Ending.LOST or (ending is not Ending.LOST and (self.ending or self.complete)):
+                return
+            self.ending, self.error = ending, error
+        self._cancel_generations()
+
+    @property
+    def complete(self) -> bool:
+        """The engine is done with every row, well or badly.
+
+        A row that ended because the engine itself broke is neither: this process ends too and its leases run
+        out.
+        """
+        return bool(self.generations) and all(
+            each.done and not isinstance(each.error, EngineStopped) for each in self.generations
+        )
+
+    @property
+    def over(self) -> bool:
+        """Nothing more will come, or it is of no interest: its end can be recorded."""
+        given_up = self.ending in (Ending.HANDED_BACK, Ending.LOST)
+        return self.complete or given_up or (self.ending is not None and not self.generations)
+
+    @property
+    def started(self) -> bool:
+        return any(each.started_at is not None for each in self.generations)
+
+    @property
+    def num_tokens(self) -> int:
+        return sum(each.num_tokens for each in self.generations)
+
+    def entry(self) -> StepEntry:
+        """What the record does not know yet."""
+        return StepEntry(
+            job_id=self.job.id,
+            attempt=self.attempt,
+            started=self.started,
+            num_tokens=self.num_tokens,
+            pieces=self._pieces(),
+        )
+
+    def _pieces(self) -> tuple[Piece, ...]:
+        pieces = []
+        for row, (generation, stored) in enumerate(zip(self.generations, self._stored, strict=False)):
+            text = generation.text[stored:]
+            if text:
+                pieces.append(Piece(row=row, from_index=stored, text=text))
+        return tuple(pieces)
+
+    @property
+    def recordable(self) -> bool:
+        """Over, and every text is in the record's stream; or nobody wants the rest of it."""
+        return self.over and (self.ending in (Ending.HANDED_BACK, Ending.LOST) or not self._pieces())
+
+    def heed(self, answer: StepAnswer) -> None:
+        """Take over what the record said: how much text it has, and whether to go on."""
+        self._stored = answer.stored
+        if answer.verdict is Verdict.LOST and not self.over:
+            # Once it is over, LOST may mean that an earlier `finish` worked and its answer was lost;
+            # the next one tells.
+            self.end(Ending.LOST)
+        elif answer.verdict is Verdict.CANCEL:
+            self.end(Ending.CANCELED)
+        elif answer.verdict is Verdict.DEADLINE:
+            self.end(Ending.DEADLINE, DEADLINE_EXCEEDED)
+
+    def outcome(self) -> Outcome:
+        """What the record gets, once `over`. Rows hold the text so far where the job ended early."""
+        status, error = self._verdict()
+        keeps_text = status is not JobStatus.FAILED or self.ending is Ending.DEADLINE
+        rows = tuple(self._row(each) for each in self.generations) if keeps_text else ()
+        return Outcome(status=status, rows=rows, error=error, num_tokens=self.num_tokens)
+
+    def result(self) -> tuple[str, str]:
+        """Outcome and error code as log field and metric label."""
+        if self.ending in (Ending.HANDED_BACK, Ending.LOST):
+            return self.ending.value, ""
+        status, error = self._verdict()
+        return status.value, error.code if error else ""
+
+    def _verdict(self) -> tuple[JobStatus, JobError | None]:
+        if self.ending is Ending.CANCELED:
+            return JobStatus.CANCELED, None
+        if self.ending is Ending.DEADLINE and not self.started:
+            return JobStatus.EXPIRED, EXPIRED
+        if self.ending is not None:
+            return JobStatus.FAILED, self.error
+        error = next((each.error for each in self.generations if each.error is not None), None)
+        return (JobStatus.SUCCEEDED, None) if error is None else (JobStatus.FAILED, described(error))
+
+    def _row(self, generation: Generation) -> Row:
+        reason = generation.finish_reason or "canceled"
+        if self.ending is Ending.DEADLINE and reason == "canceled":
+            reason = Ending.DEADLINE
+        return Row(text=generation.text, finish_reason=str(reason), num_tokens=generation.num_tokens)
+
+    def _cancel_generations(self) -> None:
+        for each in self.generations:
+            each.cancel()

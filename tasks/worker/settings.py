@@ -1,0 +1,81 @@
+"""Settings of the worker process."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from tasks.jobs.settings import Settings, setting
+
+
+def parse_slots(text: str) -> int:
+    slots = int(text)
+    if slots < 1:
+        raise ValueError("expected a whole number from 1")
+    return slots
+
+
+def parse_amount(text: str) -> int:
+    amount = int(text)
+    if amount < 0:
+        raise ValueError("expected a whole number from 0")
+    return amount
+
+
+def parse_port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise ValueError("expected a port, or 0 for none")
+    return port
+
+
+def parse_grace(text: str) -> float:
+    seconds = float(text)
+    if not 1 <= seconds <= 3600:
+        raise ValueError("expected seconds from 1 to 3600")
+    return seconds
+
+
+def parse_level(text: str) -> str:
+    level = text.strip().upper()
+    if level not in logging.getLevelNamesMapping():
+        raise ValueError("expected DEBUG, INFO, WARNING or ERROR")
+    return level
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings(Settings):
+    """What one worker process reads from the environment, once."""
+
+    model: str = setting(
+        "NEOSERVE_MODEL",
+        "stories",
+        "Folder or hub id of a GPT-Neo; `stories` is the shipped one, `scripted` a test double.",
+    )
+    model_revision: str = setting(
+        "NEOSERVE_MODEL_REVISION", "", "Commit of a model from the hub (40 hexadecimal digits)."
+    )
+    max_batch_size: int = setting(
+        "NEOSERVE_MAX_BATCH_SIZE", 16, "Texts generated at the same time, and jobs held.", parse_slots
+    )
+    grace_seconds: float = setting(
+        "NEOSERVE_GRACE_SECONDS",
+        25.0,
+        "From SIGTERM to exit: what still runs shortly before the end is handed back to the queue.",
+        parse_grace,
+    )
+    metrics_host: str = setting(
+        "NEOSERVE_WORKER_METRICS_HOST", "127.0.0.1", "Address of the worker's metrics port."
+    )
+    metrics_port: int = setting(
+        "NEOSERVE_WORKER_METRICS_PORT",
+        9101,
+        "Port of the worker's /metrics; 0 is off. If it is taken, the worker runs without.",
+        parse_port,
+    )
+    threads: int = setting(
+        "NEOSERVE_THREADS", 0, "Threads that compute the model; 0: the cores of the CPU quota.", parse_amount
+    )
+    log_level: str = setting(
+        "NEOSERVE_LOG_LEVEL", "INFO", "Least severe log line that is written.", parse_level
+    )

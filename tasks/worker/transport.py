@@ -1,0 +1,46 @@
+"""Celery's Redis transport, which survives what is no message."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from kombu.transport.redis import Channel, Transport
+
+from tasks.jobs.names import QUEUE_NAME
+
+log = logging.getLogger(__name__)
+
+
+class RingChannel(Channel):
+    def _brpop_read(self, **options: Any) -> Any:
+        """kombu lets the decoder's error through, and Celery ends the worker over one bad list entry.
+
+        By then the entry is out of the list. If it was a ring, the reaper rings again.
+        """
+        try:
+            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
+        except ValueError:
+            log.error("dropped an entry of the queue that cannot be decoded")
+            return True
+
+
+class RingTransport(Transport):
+    Channel = RingChannel
+
+    def _deliver(self, message: Any, queue: str) -> None:
+        if queue == QUEUE_NAME and not _well_formed(message):
+            log.error("dropped an entry of the queue that is no Celery message")
+            return
+        super()._deliver(message, queue)  # type: ignore[no-untyped-call]
+
+
+def _well_formed(message: Any) -> bool:
+    """Has the parts that kombu and Celery take for granted, where they would fail and not refuse."""
+    try:
+        properties, headers = message["properties"], message["headers"]
+        parts = (message["body"], properties["delivery_tag"], headers["task"], headers["id"])
+        route = properties["delivery_info"]
+    except (TypeError, KeyError):
+        return False
+    return isinstance(route, dict) and all(isinstance(part, str) for part in parts)
