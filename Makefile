@@ -1,0 +1,102 @@
+# `make run` and `make test` need nothing but Python 3.11 or newer; `make help` lists the rest.
+
+VENV ?= .venv
+PORT ?= 8080
+WORKERS ?= 1
+MODEL ?=
+CORPUS ?=
+
+TORCH_VERSION := 2.13.0
+UV_VERSION := 0.13.9
+
+# PyTorch's CPU builds: on Linux the plain package index holds the CUDA build, several gigabytes large. Empty: whatever
+# index pip is set up to use. A wheel that pip finds locally (PIP_FIND_LINKS) goes before either.
+ifeq ($(shell uname -s),Darwin)
+TORCH_INDEX ?=
+else
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+endif
+
+# The first of these that is new enough makes the environment; `make PYTHON=…` chooses another.
+PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.14; do \
+	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$each"; break; }; done)
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := api client tasks tests $(wildcard bench)
+
+# In the order in which a mistake is found soonest.
+TESTS = $(wildcard tests/unit tests/integration tests/e2e tests/faults)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all lint fmt lock train clean
+
+help:  ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+run: $(VENV)/.run  ## Everything in this terminal (PORT=8080 WORKERS=1 MODEL=folder)
+	@exec $(BIN)/neoserve up --port $(PORT) --workers $(WORKERS) $(if $(MODEL),--model '$(MODEL)')
+
+# Several processes with a thread per core each would only stand in each other's way.
+test test-all: export OMP_NUM_THREADS := 1
+
+test: $(VENV)/.dev lint  ## Lint, types, import contracts, unit, integration and end-to-end tests
+	$(BIN)/pytest -m 'not slow' $(TESTS)
+
+test-all: $(VENV)/.dev lint  ## The same and the slow tests
+	$(BIN)/pytest $(TESTS)
+
+lint: $(VENV)/.dev  ## ruff, mypy and the import contracts
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(VENV)/.dev  ## Format, and fix what ruff can fix
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+train: $(VENV)/.run  ## Train the shipped model anew (CORPUS=stories.txt.gz)
+	@test -n '$(CORPUS)' || { echo 'make train: name the corpus: make train CORPUS=tinystories.txt.gz' >&2; exit 1; }
+	$(BIN)/python -m tasks.model.train_stories --corpus '$(CORPUS)' --output tasks/model/stories
+
+lock: $(VENV)/.dev  ## Resolve requirements/*.txt anew from setup.cfg
+	$(PIP) install --quiet uv==$(UV_VERSION)
+	$(call compile,api,api)
+	$(call compile,worker,worker) requirements/beyond.in
+	$(call compile,run,api worker client embedded) requirements/beyond.in
+	$(call compile,dev,api worker client embedded dev) requirements/beyond.in
+
+compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--output-file requirements/$(1).txt $(foreach extra,$(2),--extra $(extra)) setup.cfg
+
+clean:  ## Remove the environment and everything made here
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What has been installed, as stamps: a second run installs nothing, a changed lock installs again.
+$(VENV)/.venv:
+	@test -n '$(PYTHON)' || { echo 'make: Python 3.11 or newer is needed and none was found. Install one, or name it: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'make: $(PYTHON) is no Python 3.11 or newer. Name one: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@'$(PYTHON)' -c 'import ensurepip, venv' 2>/dev/null || { echo "make: $(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo 'make: making $(VENV) with $(PYTHON)'
+	@'$(PYTHON)' -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.torch: $(VENV)/.venv
+	@echo 'make: installing torch $(TORCH_VERSION)'
+	@$(PIP) install --quiet --no-deps --no-index torch==$(TORCH_VERSION) 2>/dev/null \
+		|| $(PIP) install --no-deps $(if $(TORCH_INDEX),--index-url '$(TORCH_INDEX)') torch==$(TORCH_VERSION) \
+		|| { echo 'make: torch $(TORCH_VERSION) could not be installed. Name another index with TORCH_INDEX=URL, or a folder that holds the wheel with PIP_FIND_LINKS=FOLDER' >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.run: requirements/run.txt setup.cfg pyproject.toml $(VENV)/.torch
+	@echo 'make: installing requirements/run.txt'
+	@$(PIP) install -qq --require-hashes --requirement requirements/run.txt
+	@$(PIP) install -qq --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	@echo 'make: installing requirements/dev.txt'
+	@$(PIP) install -qq --require-hashes --requirement requirements/dev.txt
+	@touch $@

@@ -1,0 +1,24 @@
+"""Whether REDIS_URL names a server that can be used, asked before anything is started."""
+
+from __future__ import annotations
+
+from client.errors import StartFailed
+
+
+def require_store(url: str) -> None:
+    """Raises StartFailed, without the URL's password, when there is no usable server at `url`."""
+    # Imported here: the client alone is installed without redis.
+    from tasks.jobs.connection import connect, redact
+    from tasks.jobs.errors import StoreUnavailable
+    from tasks.jobs.store import JobStore
+
+    remedy = "Check REDIS_URL and that the server runs, or unset it to use the embedded server."
+    try:
+        JobStore(connect(url, max_connections=1)).ping()
+    except StoreUnavailable as error:
+        raise StartFailed(
+            f"The server at {redact(url)} cannot be used: {error.__cause__ or error}. {remedy}"
+        ) from None
+    except ValueError:
+        # Not repeated here: what cannot be parsed cannot be rid of its password.
+        raise StartFailed(f"REDIS_URL is no redis:// or rediss:// address. {remedy}") from None

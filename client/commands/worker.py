@@ -1,0 +1,23 @@
+"""`neoserve worker`: one worker alone, in the foreground."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from client.processes import ROOT, require_worker, resolve_model, worker_command
+
+
+@click.command()
+@click.option("--model", help="Model folder or hub id; else NEOSERVE_MODEL, else the shipped model.")
+def worker(model: str | None) -> None:
+    """Run one worker, for several terminals or machines. REDIS_URL names the server they share."""
+    from tasks.worker.settings import WorkerSettings
+
+    require_worker()
+    environ = dict(os.environ) if model is None else {**os.environ, "NEOSERVE_MODEL": model}
+    environ["NEOSERVE_MODEL"] = resolve_model(WorkerSettings.from_env(environ).model)
+    command = worker_command(f"neoserve-{os.getpid()}")
+    os.chdir(ROOT)
+    os.execvpe(command[0], command, environ)  # noqa: S606 no shell is wanted

@@ -1,0 +1,53 @@
+"""The `neoserve` command."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import click
+
+from client.commands.api import api
+from client.commands.predict import predict
+from client.commands.settings import settings
+from client.commands.status import status
+from client.commands.submit import submit
+from client.commands.up import up
+from client.commands.worker import worker
+from client.errors import ClientError
+from tasks.jobs.settings import InvalidSetting
+
+INTERRUPTED = 130
+
+
+class PlainErrors(click.Group):
+    """Errors as one plain line on stderr, with the exit codes that `neoserve --help` names."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ClientError as error:
+            click.echo(f"neoserve: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except InvalidSetting as error:
+            click.echo(f"neoserve: {error}. Correct it; `neoserve settings` explains each.", err=True)
+            ctx.exit(ClientError.exit_code)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(
+    cls=PlainErrors,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the service is away or says to try later, "
+    "4 the service refuses the request, 5 the job has not ended in the time given, 130 interrupted.",
+)
+@click.version_option(version("neoserve"), prog_name="neoserve")
+def main() -> None:
+    """Text generation with GPT-Neo behind a dependable job queue.
+
+    `neoserve up` runs everything in this terminal; `neoserve predict "Once upon a time"` uses it.
+    """
+
+
+for command in (up, api, worker, predict, submit, status, settings):
+    main.add_command(command)

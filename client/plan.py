@@ -1,0 +1,127 @@
+"""What `neoserve up` will run, worked out and checked before anything is started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from api.settings import ApiSettings
+from client import ports
+from client.child import ChildSpec
+from client.data_folder import default_folder
+from client.processes import (
+    ROOT,
+    api_command,
+    require_api,
+    require_worker,
+    resolve_model,
+    worker_command,
+)
+from tasks.worker.settings import WorkerSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The settings of every process of one `neoserve up`."""
+
+    api: ApiSettings
+    worker: WorkerSettings
+    num_workers: int
+    redis_url: str  #: Empty: the embedded server.
+    data: Path
+    environ: Mapping[str, str]
+    api_metrics_port: int
+    worker_metrics_ports: tuple[int, ...]
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches the API."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.api.host, self.api.host)  # noqa: S104 compared
+        return f"http://{host}:{self.api.port}"
+
+    def api_spec(self, redis_url: str, keeps_open: tuple[int, ...]) -> ChildSpec:
+        return ChildSpec(
+            name="api",
+            command=api_command(),
+            ready="api ready: ",
+            environ={
+                **self.environ,
+                "REDIS_URL": redis_url,
+                "NEOSERVE_METRICS_PORT": str(self.api_metrics_port),
+            },
+            folder=ROOT,
+            keeps_open=keeps_open,
+        )
+
+    def worker_specs(self, redis_url: str, keeps_open: tuple[int, ...]) -> list[ChildSpec]:
+        return [
+            ChildSpec(
+                name="worker" if self.num_workers == 1 else f"worker-{number}",
+                command=worker_command(f"neoserve-{os.getpid()}-{number}"),
+                ready="worker ready: ",
+                environ={
+                    **self.environ,
+                    "REDIS_URL": redis_url,
+                    "NEOSERVE_WORKER_METRICS_PORT": str(port),
+                },
+                folder=ROOT,
+                keeps_open=keeps_open,
+            )
+            for number, port in enumerate(self.worker_metrics_ports, start=1)
+        ]
+
+
+def make_plan(
+    *,
+    environ: Mapping[str, str],
+    port: int | None,
+    host: str | None,
+    workers: int,
+    model: str | None,
+    data: Path | None,
+) -> Plan:
+    """What the options say goes before the environment. Raises InvalidSetting and StartFailed."""
+    require_api()
+    require_worker()
+    chosen = {
+        "NEOSERVE_PORT": None if port is None else str(port),
+        "NEOSERVE_HOST": host,
+        "NEOSERVE_MODEL": model,
+    }
+    merged = {**environ, **{name: value for name, value in chosen.items() if value is not None}}
+    worker = WorkerSettings.from_env(merged)
+    merged["NEOSERVE_MODEL"] = resolve_model(worker.model)
+    merged["PYTHONUNBUFFERED"] = "1"
+    if workers > 1 and not worker.threads:
+        merged["NEOSERVE_THREADS"] = str(max(1, num_cores() // workers))
+    api = ApiSettings.from_env(merged)
+    api_metrics_port, *worker_metrics_ports = metrics_ports(api, worker, workers)
+    return Plan(
+        api=api,
+        worker=worker,
+        num_workers=workers,
+        redis_url=environ.get("REDIS_URL", ""),
+        data=(data or default_folder(api.port, environ)).absolute(),
+        environ=merged,
+        api_metrics_port=api_metrics_port,
+        worker_metrics_ports=tuple(worker_metrics_ports),
+    )
+
+
+def num_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def metrics_ports(api: ApiSettings, worker: WorkerSettings, workers: int) -> list[int]:
+    """The API's, then one for each worker: as set, or the next free one; 0 where metrics are off."""
+    taken = {api.port}
+    result = []
+    for start in [api.metrics_port, *[worker.metrics_port] * workers]:
+        found = ports.first_free(start, taken)
+        taken.add(found)
+        result.append(found)
+    return result

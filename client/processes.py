@@ -1,0 +1,62 @@
+"""The commands behind `neoserve api` and `neoserve worker`, and what must be installed for them."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from client.errors import StartFailed
+
+#: Where the packages lie. The processes run there: gunicorn and Celery import from the current folder
+#: first, and somebody's project may well have an `api` or a `tasks` of its own.
+ROOT = Path(__file__).resolve().parent.parent
+
+TORCH_REMEDY = "pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
+
+
+def require(part: str, modules: tuple[str, ...]) -> None:
+    """Raises StartFailed, naming the command that installs them, when modules of a part are missing."""
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise StartFailed(
+            f"The {part} needs {', '.join(missing)}, not installed. Run `pip install 'neoserve[{part}]'`."
+        )
+
+
+def require_api() -> None:
+    require("api", ("celery", "flask", "gunicorn", "pydantic", "redis", "tokenizers"))
+
+
+def require_worker() -> None:
+    require("worker", ("celery", "redis", "safetensors", "tokenizers", "transformers"))
+    if importlib.util.find_spec("torch") is None:
+        raise StartFailed(f"The worker needs torch, which is not installed here. Run `{TORCH_REMEDY}`.")
+
+
+def api_command() -> list[str]:
+    """The API under gunicorn, as in production; it reads everything else from the environment."""
+    return [sys.executable, "-m", "gunicorn", "-c", "python:api.gunicorn_conf", "api.app:from_environment()"]
+
+
+def worker_command(node: str) -> list[str]:
+    """A Celery worker; `node` must differ between the workers of one machine."""
+    return [sys.executable, "-m", "celery", "--quiet", "-A", "tasks.worker.app", "worker", "-n", f"{node}@%h"]
+
+
+def resolve_model(name: str) -> str:
+    """A model folder by its absolute path, since the worker runs elsewhere; other names as they are.
+
+    Raises StartFailed when the name can only be a folder and there is none.
+    """
+    if name in ("", "stories", "scripted"):
+        return name
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return str(folder.resolve())
+    if name.startswith((".", "/", "~")):
+        raise StartFailed(
+            f"There is no model folder {name}. Name a folder with config.json and model.safetensors, "
+            "or a model of the hub, with --model or NEOSERVE_MODEL."
+        )
+    return name
