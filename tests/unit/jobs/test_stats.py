@@ -1,0 +1,57 @@
+"""What the metrics are made of."""
+
+from __future__ import annotations
+
+import pytest
+
+from tasks.jobs.models import Priority
+from tasks.jobs.protocol import StoreStats
+from tasks.jobs.store import JobStore
+from tests.factories import FINGERPRINT
+from tests.job_steps import claim, step, submit
+from tests.time_travel import let_pass
+
+
+def test_an_empty_store_counts_nothing(store: JobStore) -> None:
+    assert store.stats() == StoreStats(
+        queued={}, num_held=0, num_running=0, oldest_queued_seconds=0, num_workers=0, num_stale_finishes=0
+    )
+
+
+def test_jobs_are_counted_where_they_are(store: JobStore) -> None:
+    submit(store, "first")
+    submit(store, "second")
+    step(store, claim(store))
+    claim(store)
+    submit(store, priority=Priority.HIGH)
+    let_pass(store, 30)
+    submit(store, priority=Priority.HIGH)
+    submit(store, fingerprint="other")
+
+    stats = store.stats()
+
+    assert stats.queued == {(FINGERPRINT, Priority.HIGH): 2, ("other", Priority.NORMAL): 1}
+    assert (stats.num_held, stats.num_running) == (2, 1)
+    assert stats.oldest_queued_seconds == pytest.approx(30, abs=5)
+
+
+def test_the_oldest_waiting_jobs_come_first(store: JobStore) -> None:
+    for id, priority in (("a", Priority.LOW), ("b", Priority.HIGH), ("c", Priority.NORMAL)):
+        submit(store, id, priority=priority)
+        let_pass(store, 1)
+    assert store.oldest_queued(2) == ["a", "b"]
+    assert store.num_queued() == 3
+
+
+def test_two_namespaces_on_one_server_do_not_meet(store: JobStore) -> None:
+    other = JobStore(store.client, "other")
+    submit(store, "a")
+    claim(store)
+    assert other.num_queued() == 0
+    submit(other, "a")
+    assert other.get("a").attempt == 0
+    assert store.get("a").attempt == 1
+
+
+def test_the_store_answers_a_ping(store: JobStore) -> None:
+    store.ping()

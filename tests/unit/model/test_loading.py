@@ -1,0 +1,142 @@
+"""What a model folder brings with it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from tokenizers import Tokenizer
+
+from tasks.model.loading import LoadedModel, load
+from tests.fakes import make_request
+from tests.models import build_small_model
+from tests.reference import numbers_engine, run_all, tokens
+from tests.unit.model.folders import edit_json
+
+
+def some_tokens(model: LoadedModel) -> list[int]:
+    engine = numbers_engine(model.new_runner(1))
+    generation = engine.submit(make_request(prompt_ids=model.encode("The cat"), max_new_tokens=3))
+    run_all(engine)
+    return tokens(generation)
+
+
+def test_a_folder_loads_with_all_that_a_worker_needs(small_model: LoadedModel) -> None:
+    assert (small_model.model_id, small_model.revision) == ("small", "")
+    assert re.fullmatch(r"[0-9a-f]{12}", small_model.fingerprint)
+    assert (small_model.max_positions, small_model.eos_token_ids) == (128, {0})
+    text = "The cat saw 雪だるま."
+    assert Tokenizer.from_str(small_model.tokenizer_json).decode(list(small_model.encode(text))) == text
+    runner = small_model.new_runner(3)
+    assert (runner.num_slots, runner.max_positions, runner.eos_token_ids) == (3, 128, {0})
+
+
+def test_half_precision_weights_are_computed_in_float32(folder: Path, small_model: LoadedModel) -> None:
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    halves = {name: tensor.half() for name, tensor in weights.items()}
+    safetensors.torch.save_file(halves, folder / "model.safetensors", metadata={"format": "pt"})
+    edit_json(folder / "config.json", dtype="float16")
+    network = load(str(folder)).network
+    assert {each.dtype for each in network.parameters()} == {torch.float32}
+    expected = small_model.network.transformer.wte.weight.half().float()
+    assert torch.equal(network.transformer.wte.weight, expected)
+
+
+def test_weights_in_several_files_load(folder: Path, small_model: LoadedModel) -> None:
+    (folder / "model.safetensors").unlink()
+    small_model.network.save_pretrained(folder, max_shard_size="200KB")
+    assert len(list(folder.glob("*.safetensors"))) > 1
+    assert some_tokens(load(str(folder))) == some_tokens(small_model)
+
+
+def test_the_two_files_of_an_older_tokenizer_load(folder: Path, small_model: LoadedModel) -> None:
+    made = json.loads((folder / "tokenizer.json").read_text())["model"]
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.json").write_text(json.dumps(made["vocab"]))
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *map(" ".join, made["merges"])]))
+    text = "The cat saw 雪だるま<|endoftext|>"
+    assert load(str(folder)).encode(text) == small_model.encode(text)
+
+
+def test_the_same_content_has_the_same_fingerprint_wherever_it_is(
+    folder: Path, small_model: LoadedModel
+) -> None:
+    (folder / "README.md").write_text("no part of what runs")
+    assert load(str(folder)).fingerprint == small_model.fingerprint
+
+
+def _change_weights(folder: Path) -> None:
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    weights["transformer.wpe.weight"][0, 0] += 1
+    safetensors.torch.save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _change_tokenizer(folder: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.add_special_tokens(["<|endoftext|>", "The"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _change_weights,
+        _change_tokenizer,
+        lambda folder: edit_json(folder / "config.json", layer_norm_epsilon=1e-4),
+        lambda folder: edit_json(folder / "generation_config.json", eos_token_id=[0, 7]),
+    ],
+    ids=["weights", "tokenizer", "config", "generation config"],
+)
+def test_other_content_has_another_fingerprint(
+    folder: Path, small_model: LoadedModel, change: Callable[[Path], None]
+) -> None:
+    change(folder)
+    assert load(str(folder)).fingerprint != small_model.fingerprint
+
+
+def test_generation_defaults_are_read_in_order(folder: Path) -> None:
+    assert load(str(folder)).generation_defaults == {
+        "do_sample": True,
+        "temperature": 0.9,
+        "max_length": 50,
+        "top_k": 50,
+    }
+    edit_json(folder / "generation_config.json", temperature=0.3, top_k=7, top_p=0.5, do_sample=None)
+    edit_json(folder / "config.json", task_specific_params={"text-generation": {"top_p": 0.8}})
+    assert load(str(folder)).generation_defaults == {"temperature": 0.3, "top_k": 7, "top_p": 0.8}
+    edit_json(folder / "config.json", task_specific_params=None)
+    (folder / "generation_config.json").unlink()
+    assert load(str(folder)).generation_defaults == {"top_k": 50}
+
+
+@pytest.mark.parametrize(("value", "ids"), [([0, 7], {0, 7}), (5, {5}), (None, set())])
+def test_end_tokens_come_from_the_generation_config(folder: Path, value: Any, ids: set[int]) -> None:
+    edit_json(folder / "generation_config.json", eos_token_id=value)
+    assert load(str(folder)).eos_token_ids == ids
+
+
+def test_end_tokens_come_from_the_config_where_there_is_no_generation_config(folder: Path) -> None:
+    (folder / "generation_config.json").unlink()
+    edit_json(folder / "config.json", eos_token_id=4)
+    assert load(str(folder)).eos_token_ids == {4}
+
+
+def test_truncation_and_padding_saved_with_a_tokenizer_are_dropped(
+    folder: Path, small_model: LoadedModel
+) -> None:
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(3)
+    tokenizer.enable_padding(length=20)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    assert load(str(folder)).encode("The cat saw the dog") == small_model.encode("The cat saw the dog")
+
+
+def test_a_vocabulary_rounded_up_for_speed_is_fine(tmp_path: Path) -> None:
+    folder = build_small_model(tmp_path / "model", vocab_size=384)
+    assert len(some_tokens(load(str(folder)))) == 3

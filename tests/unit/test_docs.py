@@ -1,0 +1,144 @@
+"""What the documentation names exists, and what exists is documented."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import fakeredis
+import pytest
+from click.testing import CliRunner
+from flask import Flask
+
+from api.errors import ApiError
+from api.job_routes import jobs
+from api.metrics import ApiMetrics
+from api.problems import CODE_OF_STATUS
+from api.queue_collector import QueueCollector
+from api.service_routes import service
+from api.settings import ApiSettings
+from client.main import main
+from client.settings import ClientSettings
+from tasks.jobs.errors import JobsError, RingFailed
+from tasks.jobs.store import JobStore
+from tasks.worker.metrics import WorkerMetrics
+from tasks.worker.settings import WorkerSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def fences(page: Path) -> str:
+    return "\n".join(
+        re.findall(r"^```\w*\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    )
+
+
+def typed(page: Path, program: str) -> Iterator[list[str]]:
+    """The arguments of every line in a code fence that a reader would type to run `program`."""
+    for line in fences(page).splitlines():
+        words = shlex.split(line.removeprefix("$ "), comments=True) if line.startswith("$ ") else []
+        if words and words[0].rsplit("/", 1)[-1] == program:
+            yield words[1:]
+
+
+def rows(page: str) -> Iterator[list[str]]:
+    """Cells of the table rows of a page in docs/."""
+    for line in (ROOT / "docs" / page).read_text(encoding="utf-8").splitlines():
+        if line.startswith("|"):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@every_page
+def test_a_link_leads_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        linked = (page.parent / name).resolve() if name else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+@every_page
+def test_a_command_in_an_example_exists_with_its_options(page: Path) -> None:
+    for arguments in typed(page, "neoserve"):
+        command = main.commands[arguments[0]]
+        known = {name for each in command.params if isinstance(each, click.Option) for name in each.opts}
+        given = {word.partition("=")[0] for word in arguments[1:] if word.startswith("-") and word != "-"}
+        assert given <= known, arguments
+
+
+@every_page
+def test_a_make_target_in_an_example_exists(page: Path) -> None:
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    for arguments in typed(page, "make"):
+        assert {word for word in arguments if "=" not in word} <= set(targets)
+
+
+def test_the_configuration_page_holds_what_the_command_prints() -> None:
+    printed = CliRunner().invoke(main, ["settings", "--markdown"])
+    assert printed.exit_code == 0
+    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    assert page.endswith("\n\n" + printed.output), "put `neoserve settings --markdown` into the page"
+
+
+@pytest.mark.parametrize("settings", [ApiSettings, WorkerSettings, ClientSettings])
+def test_every_setting_is_documented(settings: type) -> None:
+    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    assert [each.name for each in fields(settings) if f"`{each.metadata['name']}`" not in page] == []
+
+
+def metric_names() -> set[str]:
+    queue = QueueCollector(JobStore(fakeredis.FakeRedis(decode_responses=True)))
+    families = [*ApiMetrics().registry.collect(), *WorkerMetrics().registry.collect(), *queue.collect()]
+    names = {family.name + ("_total" if family.type == "counter" else "") for family in families}
+    return {name for name in names if name.startswith("neoserve_")}
+
+
+def test_the_metrics_table_lists_what_there_is() -> None:
+    listed = {cells[0].strip("`") for cells in rows("operations.md") if cells[0].startswith("`neoserve_")}
+    assert listed == metric_names()
+
+
+def test_the_endpoint_table_lists_what_there_is() -> None:
+    app = Flask("routes")
+    app.register_blueprint(jobs)
+    app.register_blueprint(service)
+    routes = {
+        f"{method} {rule.rule.replace('<job_id>', '<id>')}"
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.endpoint != "static"
+    }
+    listed = {
+        name for cells in rows("api.md") for name in re.findall(r"`((?:GET|POST|DELETE) /[^`]*)`", cells[0])
+    }
+    assert listed == routes
+
+
+def codes(error: type[ApiError] | type[JobsError]) -> set[str]:
+    return {error.code}.union(*(codes(each) for each in error.__subclasses__()))
+
+
+def test_the_problem_table_lists_every_code() -> None:
+    listed = {
+        code for cells in rows("api.md") if cells[0].isdigit() for code in re.findall(r"`(\w+)`", cells[1])
+    }
+    roots = {
+        JobsError.code,
+        RingFailed.code,
+    }  # never sent: one is abstract, the other is made good by the reaper
+    assert listed >= (codes(ApiError) | codes(JobsError) | set(CODE_OF_STATUS.values())) - roots
