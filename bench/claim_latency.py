@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from statistics import quantiles
@@ -28,6 +26,7 @@ from typing import Any
 from celery import Celery
 from celery.concurrency.thread import TaskPool
 
+from bench.machine import describe_machine
 from tasks.jobs.connection import connect
 from tasks.jobs.ring import CeleryRing
 from tasks.jobs.store import JobStore
@@ -124,15 +123,10 @@ def describe(name: str, seconds: list[float]) -> str:
     return f"{name:8} n={len(seconds):4}  {times}"
 
 
-def machine(url: str) -> str:
-    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    cpu = names[0].partition(": ")[2] if names else platform.machine()
+def server_version(url: str) -> str:
     with connect(url, max_connections=1) as client:
         server = client.info("server")
-    engine = f"{server.get('server_name', 'redis')} {server.get('valkey_version', server['redis_version'])}"
-    packages = "  ".join(f"{name} {version(name)}" for name in ("celery", "kombu", "redis"))
-    hardware = f"{cpu}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-    return f"{hardware}\nPython {platform.python_version()}  {packages}  {engine}"
+    return f"{server.get('server_name', 'redis')} {server.get('valkey_version', server['redis_version'])}"
 
 
 def main() -> int:
@@ -154,7 +148,7 @@ def main() -> int:
 
 
 def compare(url: str, options: argparse.Namespace, log: Path) -> int:
-    print(machine(url))
+    print(f"{describe_machine('celery', 'kombu', 'redis')}  {server_version(url)}")
     seconds: dict[str, list[float]] = {"control": [], "waking": []}
     for number in range(1, options.rounds + 1):
         for name, num_jobs in (("control", options.control_jobs), ("waking", options.jobs)):
