@@ -1,21 +1,14 @@
-"""Where the API's log lines go: one line each, to standard error."""
+"""What the API logs."""
 
 from __future__ import annotations
 
 import logging
-import time
 
-FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s"
+from tasks.jobs.logs import log_lines_to_stderr
 
 
 def set_up_logging(level: str) -> None:
     """Idempotent; the process's other libraries keep to warnings."""
-    formatter = logging.Formatter(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler = logging.StreamHandler()
-    handler.setFormatter(formatter)
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(logging.WARNING)
+    log_lines_to_stderr(logging.WARNING)
     for package in ("api", "tasks"):
         logging.getLogger(package).setLevel(level)

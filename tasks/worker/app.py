@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 
 from tasks.jobs.connection import connect
 from tasks.jobs.names import TASK_NAME
@@ -48,6 +50,8 @@ def make_celery(settings: WorkerSettings) -> Celery:
 
 
 def from_environment() -> Celery:
+    # Celery warns root because messages may be pickles; this worker accepts JSON only.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     try:
         settings = WorkerSettings.from_env(os.environ)
         connect(settings.redis_url).close()  # Only reads the URL: clients connect at their first command.

@@ -140,7 +140,7 @@ class Lifecycle:
             grace_seconds=settings.grace_seconds,
             gate=self._gate,
             writer=self._writer,
-            wake=lambda: self._pool.wake(),
+            wake=self._wake,
             leave=os._exit,
         )
         self._drain.start()
@@ -176,9 +176,8 @@ class Lifecycle:
             log.warning("job=%s waits for the reaper: %s", job_id, error)
 
     def _on_ready(self, **_: Any) -> None:
-        self._pool: WakingThreadPool = self._controller.pool
         # Also when a remote control command or a broken consumer ends the worker.
-        self._pool.on_closing = self._drain.begin
+        self._controller.pool.on_closing = self._drain.begin
         # Celery starts a second worker in its place when the terminal is closed, and its cold shutdown waits
         # for a threads pool without limit: both drain as well.
         for number in (signal.SIGHUP, signal.SIGQUIT):
@@ -188,6 +187,11 @@ class Lifecycle:
             f"worker ready: model={model.model_id} fingerprint={model.fingerprint} slots={slots}\n"
         )
         sys.stdout.flush()
+
+    def _wake(self) -> None:
+        pool: WakingThreadPool | None = self._controller.pool
+        if pool is not None:  # As long as Celery has not come that far.
+            pool.wake()
 
     def _on_shutting_down(self, **_: Any) -> None:
         self._drain.begin()

@@ -1,9 +1,10 @@
-"""Log lines of the worker: plain text on stderr, never a prompt."""
+"""What the worker logs: never a prompt."""
 
 from __future__ import annotations
 
 import logging
-import sys
+
+from tasks.jobs.logs import log_lines_to_stderr
 
 #: These tell of every message twice; a message is only a ring, and the job's own line says what happened.
 CHATTY = ("celery.worker.strategy", "celery.app.trace", "celery.worker.consumer.mingle")
@@ -11,10 +12,6 @@ CHATTY = ("celery.worker.strategy", "celery.app.trace", "celery.worker.consumer.
 
 def configure_logging(level: str) -> None:
     """Replace whatever handlers the root logger has."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(level)
+    log_lines_to_stderr(level)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
