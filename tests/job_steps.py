@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from tasks.jobs.keys import events_key
 from tasks.jobs.models import Job, JobStatus, Row
 from tasks.jobs.protocol import Claim, Outcome, Piece, StepAnswer, StepEntry
 from tasks.jobs.store import JobStore
@@ -59,7 +60,8 @@ def finish(store: JobStore, taken: Claim, *texts: str, worker: str = WORKER) -> 
 
 
 def events(store: JobStore, job_id: str) -> list[dict[str, str]]:
-    return [fields for _, fields in store.client.xrange(f"{store.namespace}:events:{job_id}")]
+    entries: Any = store.client.xrange(events_key(store.namespace, job_id))
+    return [fields for _, fields in entries]
 
 
 def streamed_text(store: JobStore, job_id: str, attempt: int, row: int = 0) -> str:

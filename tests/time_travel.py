@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from tasks.jobs.models import Job
 from tasks.jobs.store import JobStore
 
-_SETS_SCORED_BY_TIME = ("due", "index", "leases", "queued", "registered", "seen", "workers")
-_TIMES_OF_A_JOB = ("created_at", "deadline_at", "started_at", "first_token_at", "completed_at", "expires_at")
+_AGE = """
+local ns, by_ms = ARGV[1], tonumber(ARGV[2])
+for _, name in ipairs({'due', 'index', 'leases', 'queued', 'registered', 'seen', 'workers'}) do
+  for _, member in ipairs(redis.call('ZRANGE', ns .. ':' .. name, 0, -1)) do
+    redis.call('ZINCRBY', ns .. ':' .. name, -by_ms, member)
+  end
+end
+local times = {'created_at', 'deadline_at', 'started_at', 'first_token_at', 'completed_at', 'expires_at'}
+for _, job in ipairs(redis.call('KEYS', ns .. ':job:*')) do
+  for i, time in ipairs(redis.call('HMGET', job, unpack(times))) do
+    if time and time ~= '' then redis.call('HSET', job, times[i], string.format('%d', time - by_ms)) end
+  end
+end
+for _, key in ipairs(redis.call('KEYS', ns .. ':*')) do
+  local left_ms = redis.call('PTTL', key)
+  if left_ms > by_ms then
+    redis.call('PEXPIRE', key, left_ms - by_ms)
+  elseif left_ms > 0 then
+    redis.call('DEL', key)
+  end
+end
+"""
 
 
 def let_pass(store: JobStore, seconds: float) -> None:
     """As if the server's clock had moved on; works on a real server too."""
-    by_ms = round(seconds * 1000)
-    for key in list(store.client.scan_iter(f"{store.namespace}:*")):
-        name = key.removeprefix(f"{store.namespace}:")
-        if name in _SETS_SCORED_BY_TIME:
-            for member in store.client.zrange(key, 0, -1):
-                store.client.zincrby(key, -by_ms, member)
-        elif name.startswith("job:"):
-            _age_job(store, key, by_ms)
-        _age_expiry(store, key, by_ms)
+    store.client.eval(_AGE, 0, store.namespace, round(seconds * 1000))
 
 
-def _age_job(store: JobStore, key: str, by_ms: int) -> None:
-    times = store.client.hmget(key, _TIMES_OF_A_JOB)
-    aged = {name: int(time) - by_ms for name, time in zip(_TIMES_OF_A_JOB, times, strict=True) if time}
-    store.client.hset(key, mapping=aged)
-
-
-def _age_expiry(store: JobStore, key: str, by_ms: int) -> None:
-    left_ms = store.client.pttl(key)
-    if left_ms > by_ms:
-        store.client.pexpire(key, left_ms - by_ms)
-    elif left_ms > 0:
-        store.client.delete(key)
+def aged(job: Job, seconds: float) -> Job:
+    """As it reads when its times have been moved into the past."""
+    names = ("created_at", "deadline_at", "started_at", "first_token_at", "completed_at", "expires_at")
+    times = {name: getattr(job, name) for name in names}
+    return replace(
+        job, **{name: round(time - seconds, 3) for name, time in times.items() if time is not None}
+    )

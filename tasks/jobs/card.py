@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tasks.jobs.errors import NoModel, StoreUnavailable, UnknownModel
-from tasks.jobs.record import to_json
+from tasks.jobs.record import decode_known, to_json
 from tasks.jobs.script import Scripts
 
 WORKER_LEASE_SECONDS = 10.0
@@ -80,7 +80,7 @@ def _decode_card(text: str, registered_ms: str, num_live_workers: int, num_live_
     values = json.loads(text)
     values["eos_token_ids"] = tuple(values["eos_token_ids"])
     return replace(
-        ModelCard(**values),
+        decode_known(ModelCard, values),
         registered_at=int(registered_ms) / 1000,
         num_live_workers=num_live_workers,
         num_live_slots=num_live_slots,

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tasks.jobs.models import Job, JobError, JobStatus, NewJob, Parameters, Priority, Row
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 #: Written into every record. Readers of this version and of the next must read each other's records: add
-#: fields, never change the meaning of one.
+#: fields with a default, never change the meaning of one.
 SCHEMA_VERSION = 1
+
+Known = TypeVar("Known", bound="DataclassInstance")
 
 
 def encode_new_job(new: NewJob) -> dict[str, str | int]:
@@ -65,7 +70,7 @@ def decode_job(flat: Sequence[str], *, position: int = 0) -> Job:
         expires_at=_seconds(record, "expires_at"),
         deadline_at=_seconds(record, "deadline_at"),
         cancel_requested=record.get("cancel_requested") == "1",
-        rows=tuple(Row(**row) for row in json.loads(record.get("rows", "[]"))),
+        rows=tuple(decode_known(Row, row) for row in json.loads(record.get("rows", "[]"))),
         error=_decode_error(record),
         metadata=json.loads(record["metadata"]),
         retry_of=record["retry_of"] or None,
@@ -76,9 +81,14 @@ def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
+def decode_known(kind: type[Known], values: Mapping[str, Any]) -> Known:
+    """A `kind` from what it knows of `values`: a later version may have written more."""
+    return kind(**{each.name: values[each.name] for each in fields(kind) if each.name in values})
+
+
 def _decode_parameters(text: str) -> Parameters:
     values = json.loads(text)
-    return Parameters(**{**values, "stop": tuple(values["stop"])})
+    return decode_known(Parameters, {**values, "stop": tuple(values["stop"])})
 
 
 def _decode_error(record: Mapping[str, str]) -> JobError | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any, Protocol
 
 import celery
@@ -19,13 +20,15 @@ from tasks.jobs.names import QUEUE_NAME, TASK_NAME
 from tasks.jobs.script import unavailable_as_such
 from tasks.jobs.settings import Settings
 
-
 _ONE_SHORT_TRY = {
     "socket_timeout": CONNECT_TIMEOUT_SECONDS,
     "max_retries": 1,
     "interval_start": 0,
     "interval_max": 0,
 }
+
+
+_TLS = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 
 
 class Ring(Protocol):
@@ -86,6 +89,8 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
     """What both ends of the queue must agree on, and how both talk to the broker."""
     return {
         "broker_url": settings.redis_url,
+        # kombu would accept any certificate; what the URL's query says about TLS still counts.
+        "broker_use_ssl": _TLS if settings.redis_url.startswith("rediss:") else False,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_connection_timeout": CONNECT_TIMEOUT_SECONDS,

@@ -137,6 +137,20 @@ def test_without_a_server_waiters_look_every_second_and_the_listener_comes_back(
     listener.stop()
 
 
+def test_a_server_that_falls_silent_is_noticed(
+    own_server: RealServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.jobs.connection.HEALTH_CHECK_SECONDS", 0.5)
+    listener = JobListener(own_server.url)
+    listener.start()
+    wait_until(lambda: listener.connected, "the listener is connected")
+    own_server.pause()
+    wait_until(lambda: not listener.connected, "the listener notices")
+    own_server.resume()
+    wait_until(lambda: listener.connected, "the listener is back")
+    listener.stop()
+
+
 def test_stopping_wakes_everybody(redis_url: str) -> None:
     listener = JobListener(redis_url)
     listener.start()

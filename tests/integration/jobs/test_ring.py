@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -11,7 +12,7 @@ import redis
 from tasks.jobs.errors import RingFailed, StoreUnavailable
 from tasks.jobs.names import QUEUE_NAME, TASK_NAME
 from tasks.jobs.ring import CeleryRing
-from tests.services import free_port
+from tests.services import RealServer, free_port, require_service, valkey_binary
 
 
 def test_a_ring_is_one_small_json_message_in_the_queue(redis_url: str, real_client: redis.Redis) -> None:
@@ -46,7 +47,7 @@ def test_deployments_with_different_namespaces_ring_apart(redis_url: str, real_c
     ring, other = CeleryRing(redis_url), CeleryRing(redis_url, "other")
     other.ring("job-1")
     assert (ring.pending(), other.pending()) == (0, 1)
-    assert all(key.startswith("other:") for key in real_client.keys("*"))
+    assert all(str(key).startswith("other:") for key in real_client.keys("*"))
     ring.close()
     other.close()
 
@@ -70,3 +71,23 @@ def test_a_ring_that_failed_can_ring_again(redis_url: str, real_client: redis.Re
     ring.ring("after")
     assert ring.pending() == 2
     ring.close()
+
+
+def test_ringing_at_a_server_that_falls_silent_fails_within_seconds(tmp_path: Path) -> None:
+    binary = valkey_binary()
+    require_service(binary is not None, "no valkey-server or redis-server")
+    assert binary is not None
+    server = RealServer(binary, tmp_path)
+    server.start()
+    ring = CeleryRing(server.url)
+    ring.ring("before")
+    server.pause()
+    began = monotonic()
+    with pytest.raises(RingFailed):
+        ring.ring("meanwhile")
+    assert monotonic() - began < 8
+    server.resume()
+    ring.ring("after")
+    assert ring.pending() >= 2
+    ring.close()
+    server.stop()

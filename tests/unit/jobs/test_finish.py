@@ -187,7 +187,7 @@ def test_the_end_of_a_job_is_published(store: JobStore) -> None:
         submit(store, "finished")
         store.cancel("canceled")
         store.finish(WORKER, "finished", claim(store).attempt, succeeded("x"))
-        messages = []
+        messages: list[str] = []
         while len(messages) < 2:
             message = pubsub.get_message(timeout=5)
             if message is not None:

@@ -20,9 +20,11 @@ class RestartableStore(JobStore):
 
     run_id = "first"
     away = False
+    num_refused = 0
 
     def server_run_id(self) -> str:
         if self.away:
+            self.num_refused += 1
             raise StoreUnavailable
         return self.run_id
 
@@ -128,13 +130,13 @@ def test_rings_are_repaired_during_the_wait_after_an_outage_too(under_test: Reap
 
 def test_no_tick_rings_more_than_200_times(under_test: ReaperUnderTest) -> None:
     under_test.past_first_lease()
-    for _ in range(450):
+    for _ in range(250):
         submit(under_test.store)
     rung = []
-    for _ in range(5):
+    for _ in range(4):
         under_test.tick_after(2)
         rung.append(len(under_test.ring.job_ids))
-    assert rung == [0, 200, 400, 450, 450]
+    assert rung == [0, 200, 250, 250]
 
 
 class DeadRing(RecordingRing):
@@ -152,14 +154,31 @@ def test_a_ring_that_fails_is_told_but_is_no_outage(under_test: ReaperUnderTest)
         reaper.tick()
 
 
-def test_the_thread_ticks_and_stops(under_test: ReaperUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_thread_outlives_an_outage_and_tells_of_it_once(
+    under_test: ReaperUnderTest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr("tasks.jobs.reaper.TICK_SECONDS", 0.01)
+    caplog.set_level("INFO", "tasks.jobs.reaper")
     submit(under_test.store, "a")
     under_test.store.away = True
     under_test.reaper.start()
+    wait_until(lambda: under_test.store.num_refused >= 3, "the outage is seen")
     under_test.store.away = False
     wait_until(lambda: under_test.ring.job_ids, "the ring is repaired")
     under_test.reaper.stop()
     under_test.reaper.stop()
-    submit(under_test.store, "b")
-    assert under_test.ring.job_ids == ["a"]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+def test_the_thread_tells_of_jobs_taken_from_dead_workers(
+    under_test: ReaperUnderTest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tasks.jobs.reaper.TICK_SECONDS", 0.01)
+    under_test.past_first_lease()
+    submit(under_test.store, "a")
+    claim(under_test.store)
+    let_pass(under_test.store, 11)
+    under_test.reaper.start()
+    wait_until(lambda: caplog.records, "it is told")
+    under_test.reaper.stop()
+    assert caplog.messages == ["Workers stopped: 1 jobs queued again, 0 failed."]

@@ -53,6 +53,21 @@ def test_a_submitted_job_is_read_back_as_it_was_given(store: JobStore) -> None:
     )
 
 
+def test_what_a_later_version_adds_to_a_record_does_no_harm(store: JobStore) -> None:
+    before = submit(store, "a")
+    finish(store, claim(store), "text")
+    key = f"{store.namespace}:job:a"
+    for field, addition in (("parameters", ',"beams":3}'), ("rows", ',"score":0.5}]')):
+        text = str(store.client.hget(key, field))
+        store.client.hset(key, field, text.rstrip("}]") + addition)
+    store.client.hset(key, "later_field", "1")
+
+    job = store.get("a")
+
+    assert job.parameters == before.parameters
+    assert job.rows[0].text == "text"
+
+
 def test_an_unknown_job_is_not_found(store: JobStore) -> None:
     with pytest.raises(JobNotFound):
         store.get("no-such-job")
