@@ -10,7 +10,10 @@ from pathlib import Path
 
 from client.errors import StartFailed
 
+#: Locked by `neoserve up` and all that it starts.
 LOCK_FILE = "neoserve.lock"
+#: Locked by `neoserve up` alone: free while LOCK_FILE is not, only leftovers are there.
+OWNER_FILE = "owner.lock"
 
 #: What a killed `neoserve up` left behind ends by itself, most of it at once; a connection that the API was
 #: serving may hold its process for its grace of 10 seconds.
@@ -32,6 +35,7 @@ class DataFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
+        self._owner: int | None = None
 
     @property
     def descriptor(self) -> int:
@@ -45,23 +49,23 @@ class DataFolder:
         try:
             self._make()
             self._descriptor = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+            self._owner = os.open(self.path / OWNER_FILE, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StartFailed(
                 f"The data folder {self.path} cannot be used: {error.strerror}. Name another with --data."
             ) from None
-        if not self._try_lock(leftovers_seconds):
+        if not self._try_lock(self._owner, self._descriptor, leftovers_seconds):
             self.release()
             raise StartFailed(
                 f"Another `neoserve up` is using the data in {self.path}. "
                 "Stop it, or choose another --port or --data."
             )
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, b"%d\n" % os.getpid(), 0)
 
     def release(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        for descriptor in (self._descriptor, self._owner):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._descriptor = self._owner = None
 
     def _make(self) -> None:
         if self.path.is_dir():
@@ -74,26 +78,22 @@ class DataFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         self.path.chmod(0o700)
 
-    def _try_lock(self, leftovers_seconds: float) -> bool:
+    @staticmethod
+    def _try_lock(owner: int, shared: int, leftovers_seconds: float) -> bool:
+        """Refused at once where another owner lives; what a dead one left behind is waited for."""
+        if not _flock(owner):
+            return False
         deadline = time.monotonic() + leftovers_seconds
-        while True:
-            try:
-                fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if self._owner_lives() or time.monotonic() >= deadline:
-                    return False
-                time.sleep(0.05)
-            else:
-                return True
-
-    def _owner_lives(self) -> bool:
-        text = os.pread(self.descriptor, 32, 0).strip()
-        if not text.isdigit():
-            return False
-        try:
-            os.kill(int(text), 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
+        while not _flock(shared):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
         return True
+
+
+def _flock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -37,8 +37,9 @@ def real_store(redis_url: str) -> Iterator[JobStore]:
         yield store
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_api(session_server: RealServer) -> Iterator[ApiProcess]:
+    """Gone before other packages use the server: its reaper and its listener would meddle there."""
     api = ApiProcess(session_server.url)
     api.start()
     yield api

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from client.data_folder import LOCK_FILE, DataFolder, default_folder
+from client.data_folder import DataFolder, default_folder
 from client.errors import StartFailed
 
 #: A process that inherited the lock, as a worker of a killed `neoserve up` has; its parent is gone.
@@ -30,7 +29,6 @@ def test_the_folder_is_made_for_its_user_alone(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path / "deep" / "data")
     folder.lock()
     assert folder.path.stat().st_mode & 0o777 == 0o700
-    assert (folder.path / LOCK_FILE).read_text() == f"{os.getpid()}\n"
     folder.release()
 
 
@@ -55,14 +53,29 @@ def test_the_lock_is_held_until_the_last_process_that_inherited_it_is_gone(tmp_p
     ) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        # The owner named in the file is dead, as after kill -9: the second waits, but not for ever.
-        os.ftruncate(first.descriptor, 0)
+        # The owner is gone, as after kill -9: the second waits, but not for ever.
         first.release()
         with pytest.raises(StartFailed):
             second.lock(leftovers_seconds=0.1)
         holder.send_signal(signal.SIGKILL)
         second.lock(leftovers_seconds=10)
     second.release()
+
+
+def test_an_owner_that_was_killed_counts_as_gone_before_it_is_reaped(tmp_path: Path) -> None:
+    lock = "import sys; from client.data_folder import DataFolder; from pathlib import Path; "
+    lock += "DataFolder(Path(sys.argv[1])).lock(); print('holding', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", lock, str(tmp_path / "data")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        owner.stdout.readline()
+        second = DataFolder(tmp_path / "data")
+        with pytest.raises(StartFailed):
+            second.lock()
+        owner.send_signal(signal.SIGKILL)
+        owner.stdout.read()  # Its end closes the pipe; it stays a zombie until somebody waits for it.
+        second.lock(leftovers_seconds=0)
+        second.release()
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
