@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import math
 from dataclasses import dataclass
 
+from tasks.jobs.parse import parse_number, parse_port, parse_whole
 from tasks.jobs.settings import Settings, setting
 
 #: The longest a call may wait for its job, in seconds; proxies commonly cut a silent request after 60.
 MAX_WAIT_SECONDS = 60.0
-
-
-def parse_number(text: str, low: float, high: float) -> float:
-    """Raises ValueError with words that help, unlike int()'s and float()'s own."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not low <= number <= high:
-        raise ValueError(f"expected a number from {low:g} to {high:g}")
-    return number
-
-
-def parse_whole(text: str, low: int, high: int) -> int:
-    number = parse_number(text, low, high)
-    if not number.is_integer():
-        raise ValueError("expected a whole number")
-    return int(number)
-
-
-def parse_port(text: str) -> int:
-    return parse_whole(text, 0, 65535)
 
 
 def parse_count(text: str) -> int:
@@ -40,13 +17,6 @@ def parse_count(text: str) -> int:
 
 def parse_wait(text: str) -> float:
     return parse_number(text, 0, MAX_WAIT_SECONDS)
-
-
-def parse_log_level(text: str) -> str:
-    level = text.strip().upper()
-    if level not in logging.getLevelNamesMapping():
-        raise ValueError("expected DEBUG, INFO, WARNING or ERROR")
-    return level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +54,4 @@ class ApiSettings(Settings):
         65536,
         "Longest prompt in characters; a longer one is refused before it is tokenized.",
         parse_count,
-    )
-    log_level: str = setting(
-        "NEOSERVE_LOG_LEVEL", "INFO", "Least severe log line that is written.", parse_log_level
     )

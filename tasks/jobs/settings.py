@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from tasks.jobs.parse import parse_log_level
+
 
 class InvalidSetting(Exception):
     """A setting in the environment has a value that cannot be used."""
@@ -14,14 +16,6 @@ class InvalidSetting(Exception):
 def setting(name: str, default: Any, help_text: str, parse: Callable[[str], Any] = str) -> Any:
     """A dataclass field that is read from the environment variable `name` with `parse`."""
     return field(default=default, metadata={"name": name, "help": help_text, "parse": parse})
-
-
-def parse_bool(text: str) -> bool:
-    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
-    try:
-        return words[text.strip().lower()]
-    except KeyError:
-        raise ValueError("expected 1 or 0") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,4 +51,7 @@ class Settings(EnvSettings):
     )
     namespace: str = setting(
         "NEOSERVE_NAMESPACE", "neoserve", "Prefix of every key: two deployments may share one server."
+    )
+    log_level: str = setting(
+        "NEOSERVE_LOG_LEVEL", "INFO", "Least severe log line that is written.", parse_log_level
     )

@@ -4,34 +4,31 @@
 
 It makes the tokenizer, the weights (half precision), both configurations, the held-out stories and the
 figures of the model card. A GPU is used where there is one; on a 2-core CPU with bfloat16 matrix units
-it takes about an hour. The last stories of the corpus are never trained on.
+it takes about an hour.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import math
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from transformers import GenerationConfig, GPTNeoConfig, GPTNeoForCausalLM, PreTrainedTokenizerFast
 from transformers.models.gpt_neo import modeling_gpt_neo
 
+from tasks.model.story_corpus import END, NUM_HELD_OUT, VOCABULARY_SIZE, read_stories, rows, train_tokenizer
+
 #: GPTNeoForCausalLM; its stubs know neither `generate` on it nor calls without types.
 Network = Any
 
-END = "<|endoftext|>"
-VOCABULARY_SIZE = 4096
-NUM_HELD_OUT = 200
 #: Most of the training sees rows of this many tokens, about one story.
 SHORT_ROW = 256
 #: The last part sees rows as long as the model's context, so that every position is trained.
@@ -45,28 +42,6 @@ SAMPLE_PROMPTS = (
     "Lily and Tom wanted to build a big castle.",
     "One day, a boy found a shiny key in the garden.",
 )
-
-
-def read_stories(corpus: Path) -> list[str]:
-    """The stories of a (gzipped) text file in which each ends with a line that holds only the end mark."""
-    opener = gzip.open if corpus.suffix == ".gz" else open
-    with opener(corpus, "rt", encoding="utf-8") as file:
-        return [story.strip() for story in file.read().split(END) if story.strip()]
-
-
-def train_tokenizer(stories: list[str]) -> tuple[Tokenizer, int]:
-    """A byte-level BPE as GPT-2's, so that any text can be encoded; also the id of its end mark."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY_SIZE,
-        special_tokens=[END],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(stories, trainer)
-    return tokenizer, tokenizer.encode(END).ids[0]
 
 
 def model_config(end_id: int) -> GPTNeoConfig:
@@ -88,23 +63,6 @@ def model_config(end_id: int) -> GPTNeoConfig:
         "text-generation": {"do_sample": True, "temperature": TEMPERATURE, "max_length": 50}
     }
     return config
-
-
-def rows(
-    stories: list[list[int]], end_id: int, length: int, rng: random.Random, aligned: bool
-) -> Iterator[list[int]]:
-    """Rows of `length` + 1 tokens: shuffled stories joined by the end mark.
-
-    An aligned row begins where a story begins, as a prompt does; the others go on where the last
-    row stopped, so that no ending is always cut.
-    """
-    order = rng.sample(stories, len(stories))
-    row: list[int] = []
-    for story in order:
-        row += [*story, end_id]
-        while len(row) > length:
-            yield row[: length + 1]
-            row = [] if aligned else row[length:]
 
 
 def fused_attention(

@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
+from tasks.jobs.parse import parse_number, parse_port, parse_whole
 from tasks.jobs.settings import Settings, setting
 
 
 def parse_slots(text: str) -> int:
-    slots = int(text)
-    if slots < 1:
-        raise ValueError("expected a whole number from 1")
-    return slots
+    return parse_whole(text, 1, 4096)
 
 
-def parse_amount(text: str) -> int:
-    amount = int(text)
-    if amount < 0:
-        raise ValueError("expected a whole number from 0")
-    return amount
-
-
-def parse_port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise ValueError("expected a port, or 0 for none")
-    return port
+def parse_threads(text: str) -> int:
+    return parse_whole(text, 0, 4096)
 
 
 def parse_grace(text: str) -> float:
-    seconds = float(text)
-    if not 1 <= seconds <= 3600:
-        raise ValueError("expected seconds from 1 to 3600")
-    return seconds
-
-
-def parse_level(text: str) -> str:
-    level = text.strip().upper()
-    if level not in logging.getLevelNamesMapping():
-        raise ValueError("expected DEBUG, INFO, WARNING or ERROR")
-    return level
+    return parse_number(text, 1, 3600)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +51,5 @@ class WorkerSettings(Settings):
         parse_port,
     )
     threads: int = setting(
-        "NEOSERVE_THREADS", 0, "Threads that compute the model; 0: the cores of the CPU quota.", parse_amount
-    )
-    log_level: str = setting(
-        "NEOSERVE_LOG_LEVEL", "INFO", "Least severe log line that is written.", parse_level
+        "NEOSERVE_THREADS", 0, "Threads that compute the model; 0: the cores of the CPU quota.", parse_threads
     )

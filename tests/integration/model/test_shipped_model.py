@@ -10,7 +10,8 @@ from tokenizers import Tokenizer
 from transformers import GPTNeoForCausalLM
 
 from tasks.model.source import SHIPPED_MODEL
-from tasks.model.train_stories import END, NUM_HELD_OUT, perplexity, read_stories
+from tasks.model.story_corpus import END, NUM_HELD_OUT, read_stories
+from tasks.model.train_stories import perplexity
 
 FIGURES = json.loads((SHIPPED_MODEL / "figures.json").read_text())
 CARD = (SHIPPED_MODEL / "README.md").read_text()
