@@ -142,3 +142,10 @@ def test_the_problem_table_lists_every_code() -> None:
         RingFailed.code,
     }  # never sent: one is abstract, the other is made good by the reaper
     assert listed >= (codes(ApiError) | codes(JobsError) | set(CODE_OF_STATUS.values())) - roots
+
+
+@every_page
+def test_a_file_of_the_project_that_a_page_names_exists(page: Path) -> None:
+    folders = "api|bench|client|docs|k8s|tasks|tests"
+    named = re.findall(rf"`((?:{folders})/[\w./-]+)`", page.read_text(encoding="utf-8"))
+    assert [path for path in named if not (ROOT / path).exists()] == []
