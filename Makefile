@@ -91,7 +91,7 @@ $(VENV)/.torch: $(VENV)/.venv
 	@touch $@
 
 $(VENV)/.run: requirements/run.txt setup.cfg pyproject.toml $(VENV)/.torch
-	@echo 'make: installing requirements/run.txt'
+	@echo 'make: installing requirements/run.txt (a few minutes the first time)'
 	@$(PIP) install -qq --require-hashes --requirement requirements/run.txt
 	@$(PIP) install -qq --no-deps --no-build-isolation --editable .
 	@touch $@

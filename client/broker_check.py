@@ -16,9 +16,8 @@ def require_store(url: str) -> None:
     try:
         JobStore(connect(url, max_connections=1)).ping()
     except StoreUnavailable as error:
-        raise StartFailed(
-            f"The server at {redact(url)} cannot be used: {error.__cause__ or error}. {remedy}"
-        ) from None
+        reason = str(error.__cause__ or error).rstrip(".")
+        raise StartFailed(f"The server at {redact(url)} cannot be used: {reason}. {remedy}") from None
     except ValueError:
         # Not repeated here: what cannot be parsed cannot be rid of its password.
         raise StartFailed(f"REDIS_URL is no redis:// or rediss:// address. {remedy}") from None

@@ -28,6 +28,7 @@ class ChildSpec:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     folder: Path | None = None  #: Where it runs; None is here.
     keeps_open: tuple[int, ...] = ()  #: File descriptors it inherits.
+    metrics_port: int = 0  #: Where it serves its metrics, unless it says that it cannot; 0 is off.
     quiet: bool = False  #: Its lines are kept, for the report of its death, but not printed.
 
 
@@ -41,6 +42,7 @@ class Child:
         self.spec = spec
         self.ready = threading.Event()
         self.last_line = ""
+        self.metrics_port = spec.metrics_port
         self._on_line = on_line
         # A session of its own keeps the terminal's Ctrl-C away: `neoserve up` alone decides the order.
         self.process = subprocess.Popen(
@@ -66,11 +68,13 @@ class Child:
         return self.last_line if self.process.poll() and self.last_line.startswith(REFUSAL) else ""
 
     def how_it_ended(self) -> str:
-        """In words, with its last line; only for one that is not alive."""
+        """In words, with its last line unless a signal ended it; only for one that is not alive."""
         self._wait_for_last_line()
         code = self.process.poll() or 0
-        ending = f"exited with code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
-        return f"{ending}: {self.last_line}" if self.last_line else ending
+        if code < 0:
+            return f"was ended by {signal.Signals(-code).name}"
+        ending = f"exited with code {code}"
+        return f"{ending}: {self.last_line.rstrip('.')}" if self.last_line else ending
 
     def terminate(self) -> None:
         """Ask it to finish what it does and to end."""
@@ -97,5 +101,8 @@ class Child:
                 self.last_line = line
                 if not self.spec.quiet:
                     self._on_line(self.spec.name, line)
+                # Its port may have been taken between our look and its start; it warns and goes on without.
+                if "metrics" in line and f":{self.metrics_port}" in line:
+                    self.metrics_port = 0
                 if self.spec.ready in line:
                     self.ready.set()

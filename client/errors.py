@@ -1,6 +1,7 @@
 """What can go wrong on the client's side. The message is one plain line that ends with the remedy.
 
 ClientError
+├── WrongUsage           the command cannot mean what was typed
 ├── StartFailed          `neoserve up`, `api` or `worker` cannot start
 ├── JobFailed            the job ended without a result
 ├── ServiceUnavailable   nobody answers, or the service says "later"
@@ -17,6 +18,12 @@ class ClientError(Exception):
     """The command could not be carried out."""
 
     exit_code: ClassVar[int] = 1
+
+
+class WrongUsage(ClientError):
+    """The command cannot mean what was typed."""
+
+    exit_code = 2
 
 
 class StartFailed(ClientError):

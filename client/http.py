@@ -15,6 +15,9 @@ from client.job import JobView
 
 CONNECT_SECONDS = 5.0
 
+#: The first answer of a prediction: soon, so that the job's id is known while it is waited for.
+FIRST_WAIT_SECONDS = 3.0
+
 #: One long-poll; well below the minute after which proxies cut a silent request.
 WAIT_SECONDS = 30.0
 
@@ -26,6 +29,12 @@ PATIENCE_SECONDS = 60.0
 
 #: Between two polls, when the service answers at once although asked to wait.
 POLL_SECONDS = 0.5
+
+#: By method, in place of the service's words: those advise a header, which nobody can set here.
+STORE_AWAY = {
+    "GET": "The service cannot reach its Redis.",
+    "POST": "The service cannot reach its Redis; it may have recorded the job all the same.",
+}
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -41,7 +50,7 @@ class ServiceClient:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.url = url.rstrip("/")
+        self.url = (url if "://" in url else f"http://{url}").rstrip("/")
         self._clock = clock
         self._sleep = sleep
         try:
@@ -66,8 +75,8 @@ class ServiceClient:
         self._http.close()
 
     def predict(self, body: Mapping[str, Any]) -> JobView:
-        """POST /predict, waiting for the result; the job may still go on when this returns."""
-        return self._call("POST", "/predict", body=body, wait_seconds=WAIT_SECONDS)
+        """POST /predict, waiting a little for the result; the job may still go on when this returns."""
+        return self._call("POST", "/predict", body=body, wait_seconds=FIRST_WAIT_SECONDS)
 
     def submit(self, body: Mapping[str, Any]) -> JobView:
         """POST /jobs: the recorded job, without waiting for it."""
@@ -77,8 +86,13 @@ class ServiceClient:
         """GET /jobs/<id>: the job in whatever state, or in its last one if that comes within the wait."""
         return self._call("GET", f"/jobs/{quote(job_id, safe='')}", wait_seconds=wait_seconds)
 
-    def follow(self, job_id: str, seconds: float | None = None) -> JobView:
-        """Long-poll until the job has ended or `seconds` have passed; rides out a restart of the API."""
+    def follow(
+        self, job_id: str, seconds: float | None = None, *, on_outage: Callable[[], None] = lambda: None
+    ) -> JobView:
+        """Long-poll until the job has ended or `seconds` have passed; rides out a restart of the API.
+
+        `on_outage` is called once at the beginning of each outage that is waited for.
+        """
         end = None if seconds is None else self._clock() + seconds
         failing_since: float | None = None
         while True:
@@ -88,9 +102,13 @@ class ServiceClient:
             try:
                 job = self.job(job_id, left)
             except ServiceUnavailable as error:
-                failing_since = started if failing_since is None else failing_since
-                if self._clock() - failing_since >= PATIENCE_SECONDS or left <= 0:
+                if left <= 0 or (
+                    failing_since is not None and self._clock() - failing_since >= PATIENCE_SECONDS
+                ):
                     raise
+                if failing_since is None:
+                    failing_since = started
+                    on_outage()
                 pause = max(POLL_SECONDS, min(5.0, error.retry_after_seconds or 1.0))
             else:
                 failing_since = None
@@ -145,13 +163,14 @@ class ServiceClient:
     def _problem(self, answer: httpx.Response, problem: Mapping[str, Any]) -> ClientError:
         code, detail = str(problem["code"]), str(problem.get("detail") or problem.get("title") or "")
         if isinstance(problem.get("job"), dict):
-            return JobFailed(f"Job {problem['job'].get('id')} ended without a result: {detail} ({code})")
+            return JobFailed(f"Job {problem['job'].get('id')} ended without a result: {detail} [{code}]")
         if answer.status_code >= 500 or answer.status_code == 429:
             wait = answer.headers.get("Retry-After", "")
             seconds = float(wait) if wait.isdigit() else None
             remedy = f"Try again in {wait} s." if seconds else "Try again later."
-            return ServiceUnavailable(f"{detail} ({code}) {remedy}", retry_after_seconds=seconds)
-        return RequestRefused(f"{detail} ({code})", code=code)
+            words = f"{detail} [{code}]" if code != "store_unavailable" else STORE_AWAY[answer.request.method]
+            return ServiceUnavailable(f"{words} {remedy}", retry_after_seconds=seconds)
+        return RequestRefused(f"{detail} [{code}]", code=code)
 
 
 def require_success(job: JobView) -> JobView:

@@ -50,5 +50,5 @@ class JobView:
         if self.status == "running" and progress:
             return f"running, {progress.get('tokens')} of {progress.get('max_new_tokens')} tokens"
         if error:
-            return f"{self.status}: {error.get('detail')} ({error.get('code')})"
+            return f"{self.status}: {error.get('detail')} [{error.get('code')}]"
         return self.status

@@ -46,6 +46,7 @@ class Plan:
             name="api",
             command=api_command(),
             ready="api ready: ",
+            metrics_port=self.api_metrics_port,
             environ={
                 **self.environ,
                 "REDIS_URL": redis_url,
@@ -61,6 +62,7 @@ class Plan:
                 name="worker" if self.num_workers == 1 else f"worker-{number}",
                 command=worker_command(f"neoserve-{os.getpid()}-{number}"),
                 ready="worker ready: ",
+                metrics_port=port,
                 environ={
                     **self.environ,
                     "REDIS_URL": redis_url,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from client.errors import StartFailed
 #: Where the packages lie. The processes run there: gunicorn and Celery import from the current folder
 #: first, and somebody's project may well have an `api` or a `tasks` of its own.
 ROOT = Path(__file__).resolve().parent.parent
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 TORCH_REMEDY = "pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
 
@@ -50,16 +53,16 @@ def worker_command(node: str) -> list[str]:
 def resolve_model(name: str) -> str:
     """A model folder by its absolute path, since the worker runs elsewhere; other names as they are.
 
-    Raises StartFailed when the name can only be a folder and there is none.
+    Raises StartFailed when it is no folder, no hub id and no name of our own.
     """
-    if name in ("", "stories", "scripted"):
+    if re.fullmatch(r"|stories|scripted(:.*)?", name):
         return name
     folder = Path(name).expanduser()
     if folder.is_dir():
         return str(folder.resolve())
-    if name.startswith((".", "/", "~")):
-        raise StartFailed(
-            f"There is no model folder {name}. Name a folder with config.json and model.safetensors, "
-            "or a model of the hub, with --model or NEOSERVE_MODEL."
-        )
-    return name
+    if HUB_ID.fullmatch(name):
+        return name
+    raise StartFailed(
+        f"There is no model folder {folder}. Name a folder with config.json and model.safetensors, "
+        "or a model of the hub as owner/name, with --model or NEOSERVE_MODEL."
+    )

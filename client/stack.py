@@ -16,6 +16,7 @@ from client.errors import ClientError, StartFailed
 from client.http import ServiceClient
 from client.job import JobView
 from client.plan import Plan
+from client.settings import ClientSettings
 from client.stop_signals import StopSignals
 from client.supervisor import Kept, Supervisor
 
@@ -96,7 +97,7 @@ class Stack:
         self._console.say(f"starting the API and {workers} with the model {plan.worker.model}")
         self._api = self._supervisor.add(plan.api_spec(url, inherited))
         self._workers = [self._supervisor.add(spec) for spec in plan.worker_specs(url, inherited)]
-        self._wait_for([self._api, *self._workers])
+        self._wait_for(self._children())
 
     def _start_server(self, folder: DataFolder) -> str:
         """Returns the URL of the embedded server when it is ready."""
@@ -121,15 +122,23 @@ class Stack:
 
     def _announce(self) -> None:
         plan = self._plan
-        metrics = [str(port) for port in (plan.api_metrics_port, *plan.worker_metrics_ports) if port]
+        metrics = [
+            f"{kept.metrics_port} ({kept.spec.name})" for kept in self._children() if kept.metrics_port
+        ]
         if metrics:
-            self._console.say(f"metrics on port {', '.join(metrics)} (API, then workers)")
+            self._console.say(f"metrics on port {', '.join(metrics)}")
         seconds = time.monotonic() - self._started_at
         self._console.say(f"ready on {plan.url} after {seconds:.1f} s. Ctrl-C ends it. Try:")
-        self._console.block(
+        lines = [
             "curl -X POST -H 'Content-Type: application/json' "
             f'-d \'{{"text":"Hello, world!","max_length":50}}\' {plan.url}/predict'
-        )
+        ]
+        if plan.url != ClientSettings().url:
+            lines.append(f'neoserve predict "Once upon a time" --url {plan.url}')
+        self._console.block("\n".join(lines))
+
+    def _children(self) -> list[Kept]:
+        return [*([self._api] if self._api else []), *self._workers]
 
     def _wait_for(self, awaited: list[Kept]) -> None:
         self._serve_until(

@@ -25,6 +25,11 @@ class Kept:
     def ready(self) -> bool:
         return self.child is not None and self.child.alive and self.child.ready.is_set()
 
+    @property
+    def metrics_port(self) -> int:
+        """Where its metrics are now; 0 when nowhere."""
+        return self.child.metrics_port if self.child is not None and self.ready else 0
+
 
 class Supervisor:
     """Everything happens in `tick`, called from the main thread a few times a second."""

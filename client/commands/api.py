@@ -6,13 +6,14 @@ import os
 
 import click
 
+from client.commands.numbers import Port
 from client.ports import require_free
 from client.processes import ROOT, api_command, require_api
 
 
-@click.command()
+@click.command(short_help="Run the API alone.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), help="Port to listen on; else NEOSERVE_PORT, else 8080."
+    "--port", type=Port(0, 65535), metavar="PORT", help="Port to listen on; else NEOSERVE_PORT, else 8080."
 )
 @click.option("--host", help="Address to listen on; else NEOSERVE_HOST, else 127.0.0.1.")
 def api(port: int | None, host: str | None) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from client.commands.prompt import read_text
 from client.settings import ClientSettings
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -41,11 +41,9 @@ def generation_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def request_body(text: str, *, greedy: bool, **options: Any) -> dict[str, Any]:
-    """The body of a request. A text of `-` is read from standard input, less one newline at its end."""
-    if text == "-":
-        text = sys.stdin.read().removesuffix("\n")
-    body = {"text": text, **{name: value for name, value in options.items() if value is not None}}
+def request_body(words: tuple[str, ...], *, greedy: bool, **options: Any) -> dict[str, Any]:
+    """The body of a request. Raises WrongUsage when there is no usable text."""
+    body = {"text": read_text(words), **{name: value for name, value in options.items() if value is not None}}
     return {**body, "do_sample": False} if greedy else body
 
 

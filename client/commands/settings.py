@@ -7,7 +7,7 @@ import click
 from client.setting_table import as_markdown, as_text, collect
 
 
-@click.command()
+@click.command(short_help="List every setting: variable, default, meaning.")
 @click.option("--markdown", is_flag=True, help="As the table of docs/configuration.md.")
 def settings(markdown: bool) -> None:
     """List every setting of API, worker and client: environment variable, default, meaning."""

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import click
 
+from client.commands.numbers import Seconds
 from client.commands.options import json_option, service_url, url_option
+from client.commands.output import outage_reporter, print_json
 from client.errors import StillRunning
 from client.http import ServiceClient, require_success
 
 
-@click.command()
+class StatusCommand(click.Command):
+    """`--wait` takes the next word only when that is a number: it may as well be the ID."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        pairs = zip(args, [*args[1:], ""], strict=True)
+        return super().parse_args(
+            ctx,
+            [
+                f"--wait={math.inf}" if word == "--wait" and not is_number(then) else word
+                for word, then in pairs
+            ],
+        )
+
+
+def is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+@click.command(cls=StatusCommand, short_help="Print how the job ID is doing, and its text.")
 @click.argument("job_id", metavar="ID")
 @click.option(
     "--wait",
     "wait_seconds",
-    type=click.FloatRange(min=0),
-    is_flag=False,
-    flag_value=math.inf,
+    type=Seconds(min=0),
     metavar="[SECONDS]",
-    help="Wait for the job to end, at most SECONDS if given. Write it after the ID.",
+    help="Wait for the job to end, at most SECONDS if given.",
 )
 @json_option
 @url_option
@@ -31,9 +52,10 @@ def status(job_id: str, wait_seconds: float | None, as_json: bool, url: str | No
         if wait_seconds is None:
             job = service.job(job_id)
         else:
-            job = service.follow(job_id, None if math.isinf(wait_seconds) else wait_seconds)
+            seconds = None if math.isinf(wait_seconds) else wait_seconds
+            job = service.follow(job_id, seconds, on_outage=outage_reporter(service.url))
     if as_json:
-        click.echo(json.dumps(job.raw, ensure_ascii=False))
+        print_json(job)
     elif not job.terminal or job.succeeded:
         click.echo(job.describe())
     if job.succeeded and not as_json:

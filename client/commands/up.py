@@ -8,14 +8,19 @@ from pathlib import Path
 
 import click
 
+from client.commands.numbers import Count, Port
 from client.console import Console
 from client.stop_signals import StopSignals
 
 
-@click.command()
-@click.option("--port", type=click.IntRange(1, 65535), help="Port of the API; else NEOSERVE_PORT, else 8080.")
+@click.command(short_help="Run everything in this terminal until Ctrl-C.")
+@click.option(
+    "--port", type=Port(1, 65535), metavar="PORT", help="Port of the API; else NEOSERVE_PORT, else 8080."
+)
 @click.option("--host", help="Address of the API; else NEOSERVE_HOST, else 127.0.0.1.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Workers to run.")
+@click.option(
+    "--workers", type=Count(1, 64), metavar="N", default=1, show_default=True, help="Workers to run."
+)
 @click.option("--model", help="Model folder or hub id; else NEOSERVE_MODEL, else the shipped model.")
 @click.option(
     "--data",

@@ -9,7 +9,7 @@ import click
 from client.processes import ROOT, require_worker, resolve_model, worker_command
 
 
-@click.command()
+@click.command(short_help="Run one worker alone.")
 @click.option("--model", help="Model folder or hub id; else NEOSERVE_MODEL, else the shipped model.")
 def worker(model: str | None) -> None:
     """Run one worker, for several terminals or machines. REDIS_URL names the server they share."""

@@ -37,6 +37,10 @@ def test_the_curl_that_is_printed_works_as_it_is(stack: Up) -> None:
     assert row["generated_text"].startswith("Hello, world!")
 
 
+def test_the_command_that_is_printed_names_the_port_that_is_not_the_usual_one(stack: Up) -> None:
+    stack.terminal.wait_for(rf'^neoserve predict "Once upon a time" --url {stack.url}$')
+
+
 def test_the_request_of_the_service_that_is_replaced_works_unchanged(stack: Up) -> None:
     answer = httpx.post(
         f"{stack.url}/predict",
@@ -71,7 +75,7 @@ def test_a_job_is_submitted_followed_and_read(stack: Up) -> None:
 def test_a_request_that_cannot_be_served_is_one_line(stack: Up) -> None:
     result = neoserve("predict", "Hi", "--max-length", 0, "--url", stack.url)
     assert (result.returncode, result.stdout) == (4, "")
-    assert re.fullmatch(r"neoserve: max_length.*\(invalid_parameter\)\n", result.stderr)
+    assert re.fullmatch(r"neoserve: max_length.*\[invalid_parameter\]\n", result.stderr)
 
 
 def test_the_servers_password_is_in_no_argument_list_and_no_output(stack: Up) -> None:

@@ -42,7 +42,7 @@ def test_the_line_that_says_ready_makes_a_child_ready(start: Start, lines: list[
 def test_lines_of_a_quiet_child_are_kept_but_not_passed_on(
     start: Start, lines: list[tuple[str, str]]
 ) -> None:
-    child = start(python_child("server", "print('cannot open the file'); raise SystemExit(3)", quiet=True))
+    child = start(python_child("server", "print('cannot open the file.'); raise SystemExit(3)", quiet=True))
     wait_until(lambda: not child.alive, "the child ended")
     assert child.how_it_ended() == "exited with code 3: cannot open the file"
     assert lines == []
@@ -59,7 +59,17 @@ def test_a_killed_child_is_reported_with_the_signal(start: Start) -> None:
     assert child.ready.wait(10)
     os.kill(child.process.pid, signal.SIGKILL)
     wait_until(lambda: not child.alive, "the child ended")
-    assert child.how_it_ended() == "was ended by SIGKILL: ready"
+    assert child.how_it_ended() == "was ended by SIGKILL"
+
+
+def test_a_child_that_cannot_have_its_metrics_port_has_none(start: Start) -> None:
+    taken = start(
+        python_child("api", f"print('no metrics on 127.0.0.1:9100: in use'); {PATIENT}", metrics_port=9100)
+    )
+    free = start(python_child("api", PATIENT, metrics_port=9100))
+    assert taken.ready.wait(10)
+    assert free.ready.wait(10)
+    assert (taken.metrics_port, free.metrics_port) == (0, 9100)
 
 
 def test_a_line_that_is_not_utf8_is_read_all_the_same(start: Start, lines: list[tuple[str, str]]) -> None:

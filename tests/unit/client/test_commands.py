@@ -22,11 +22,21 @@ def neoserve(*arguments: str, input: str | None = None, **environ: str) -> Resul
     return CliRunner().invoke(main, arguments, input=input, env=environ)
 
 
+def interrupted(*_: object, **__: object) -> JobView:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard input, output and error are one."""
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+
+
 def test_predict_prints_the_text_and_nothing_else(service: FakeService, job_json: MakeJob) -> None:
     service.answer(200, job_json())
     result = neoserve("predict", "Hello, world!", "--url", service.url)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "Hello, world! Again.\n", "")
-    assert service.calls == [("POST", "/predict?wait=30", {"text": "Hello, world!"})]
+    assert service.calls == [("POST", "/predict?wait=3", {"text": "Hello, world!"})]
 
 
 def test_predict_sends_only_what_was_asked_for(service: FakeService, job_json: MakeJob) -> None:
@@ -59,10 +69,47 @@ def test_predict_reads_a_dash_from_standard_input(service: FakeService, job_json
     assert service.calls[0][2] == {"text": "Two\nlines"}
 
 
+def test_predict_without_a_text_reads_what_is_piped_in(service: FakeService, job_json: MakeJob) -> None:
+    service.answer(200, job_json())
+    neoserve("predict", "--url", service.url, input="Hi\n")
+    assert service.calls[0][2] == {"text": "Hi"}
+
+
+@pytest.mark.parametrize("command", ["predict", "submit"])
+@pytest.mark.parametrize(
+    ("arguments", "input"), [(["caf\udce9"], b""), (["-"], b"caf\xe9"), ([], b"caf\xe9")]
+)
+def test_a_text_that_is_not_utf8_is_one_line_and_exit_code_2(
+    command: str, arguments: list[str], input: bytes
+) -> None:
+    result = CliRunner().invoke(main, [command, *arguments], input=input)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "neoserve: TEXT is not valid UTF-8.\n"
+
+
+def test_a_text_without_its_quotes_is_one_line_with_the_remedy() -> None:
+    result = neoserve("predict", "Once", "upon", "a", "time")
+    assert result.exit_code == 2
+    assert result.stderr == "neoserve: There is more than one TEXT. Put TEXT in quotes.\n"
+
+
+def test_no_text_at_a_terminal_is_one_line_with_the_remedy(at_a_terminal: None) -> None:
+    result = neoserve("predict")
+    assert result.exit_code == 2
+    assert result.stderr == "neoserve: There is no TEXT. Put it in quotes; `-` reads standard input.\n"
+
+
+def test_json_is_indented_at_a_terminal(service: FakeService, job_json: MakeJob, at_a_terminal: None) -> None:
+    service.answer(200, job_json())
+    result = neoserve("status", "job-1", "--json", "--url", service.url)
+    assert result.stdout == json.dumps(job_json(), indent=2) + "\n"
+
+
 def test_predict_as_json_is_the_whole_job(service: FakeService, job_json: MakeJob) -> None:
     service.answer(200, job_json())
     result = neoserve("predict", "Hi", "--json", "--url", service.url)
     assert json.loads(result.stdout) == job_json()
+    assert result.stdout.count("\n") == 1
 
 
 def test_the_address_comes_from_the_environment_too(service: FakeService, job_json: MakeJob) -> None:
@@ -82,23 +129,50 @@ def test_a_refused_request_is_one_line_and_exit_code_4(service: FakeService) -> 
     service.answer(422, {"code": "invalid_parameter", "detail": "temperature: must be above 0"})
     result = neoserve("predict", "Hi", "--temperature", "-1", "--url", service.url)
     assert result.exit_code == 4
-    assert result.stderr == "neoserve: temperature: must be above 0 (invalid_parameter)\n"
+    assert result.stderr == "neoserve: temperature: must be above 0 [invalid_parameter]\n"
 
 
 def test_a_job_that_failed_is_one_line_and_exit_code_1(service: FakeService, job_json: MakeJob) -> None:
     service.answer(500, {"code": "model_error", "detail": "It broke.", "job": job_json("failed")})
     result = neoserve("predict", "Hi", "--url", service.url)
     assert result.exit_code == 1
-    assert result.stderr == "neoserve: Job job-1 ended without a result: It broke. (model_error)\n"
+    assert result.stderr == "neoserve: Job job-1 ended without a result: It broke. [model_error]\n"
 
 
 def test_ctrl_c_ends_a_command_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> JobView:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(ServiceClient, "predict_to_the_end", interrupted)
+    monkeypatch.setattr(ServiceClient, "predict", interrupted)
     result = neoserve("predict", "Hi")
     assert (result.exit_code, result.output) == (130, "")
+
+
+def test_ctrl_c_while_a_job_is_awaited_says_how_to_find_it_again(
+    service: FakeService, job_json: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.answer(202, job_json("queued"))
+    monkeypatch.setattr(ServiceClient, "follow", interrupted)
+    result = neoserve("predict", "Hi", "--url", service.url)
+    assert (result.exit_code, result.stdout) == (130, "")
+    hint = f"job-1 goes on. Follow it with: neoserve status job-1 --wait --url {service.url}"
+    assert result.stderr == f"\n{hint}\n"
+
+
+def test_predict_says_at_a_terminal_what_it_waits_for(
+    service: FakeService, job_json: MakeJob, at_a_terminal: None
+) -> None:
+    service.answer(202, job_json("queued", queue={"position": 4}))
+    service.answer(200, job_json())
+    result = neoserve("predict", "Hi", "--url", service.url)
+    assert result.stderr.splitlines()[0] == "job job-1 is queued, number 4 in line; Ctrl-C leaves it running"
+    assert service.calls[1][1] == "/jobs/job-1?wait=30"
+
+
+def test_predict_says_once_that_it_waits_for_the_service(service: FakeService, job_json: MakeJob) -> None:
+    service.answer(202, job_json("queued"))
+    service.answer(503, {"code": "draining", "detail": "Closing."})
+    service.answer(200, job_json())
+    result = neoserve("predict", "Hi", "--url", service.url)
+    assert result.stdout == "Hello, world! Again.\n"
+    assert result.stderr == f"{service.url} cannot answer now; waiting until it can\n"
 
 
 def test_submit_prints_the_id_alone_and_says_how_to_follow(service: FakeService, job_json: MakeJob) -> None:
@@ -135,10 +209,11 @@ def test_status_of_a_job_without_a_result_is_exit_code_1(service: FakeService, j
     assert (result.exit_code, result.stderr) == (1, "neoserve: Job job-1 canceled\n")
 
 
-def test_status_waits_for_the_end(service: FakeService, job_json: MakeJob) -> None:
+@pytest.mark.parametrize("arguments", [["job-1", "--wait"], ["--wait", "job-1"]])
+def test_status_waits_for_the_end(arguments: list[str], service: FakeService, job_json: MakeJob) -> None:
     service.answer(200, job_json("running"))
     service.answer(200, job_json())
-    result = neoserve("status", "job-1", "--wait", "--url", service.url)
+    result = neoserve("status", *arguments, "--url", service.url)
     assert result.stdout.startswith("succeeded")
     assert service.calls[0][1] == "/jobs/job-1?wait=30"
 
@@ -148,6 +223,20 @@ def test_status_that_waited_in_vain_is_exit_code_5(service: FakeService, job_jso
     result = neoserve("status", "job-1", "--wait", "0", "--url", service.url)
     assert result.exit_code == 5
     assert result.stderr == "neoserve: Job job-1 has not ended within 0 s; it goes on.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["status", "job-1", "--wait=soon"], "'soon' is not a valid number of seconds."),
+        (["up", "--port", "abc"], "'abc' is not a valid port number."),
+        (["api", "--port", "abc"], "'abc' is not a valid port number."),
+    ],
+)
+def test_what_should_be_a_number_is_named(arguments: list[str], words: str) -> None:
+    result = neoserve(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.endswith(f"{words}\n")
 
 
 def test_a_setting_that_cannot_be_used_is_one_line_that_names_it() -> None:
@@ -161,6 +250,8 @@ def test_help_names_the_exit_codes() -> None:
     result = neoserve("--help")
     assert result.exit_code == 0
     assert "Exit codes: 0 done, 1 failed" in " ".join(result.stdout.split())
+    assert "..." not in result.stdout.partition("Commands:")[2]
+    assert max(map(len, result.stdout.splitlines())) <= 80
 
 
 def test_the_version_is_the_packages() -> None:

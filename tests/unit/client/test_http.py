@@ -84,7 +84,7 @@ def test_a_job_that_failed_while_it_was_followed_is_an_error_with_its_words(
     failed = job_json("failed", error={"code": "worker_lost", "detail": "Three workers died of it."})
     script = Script(httpx.Response(202, json=job_json("queued")), httpx.Response(200, json=failed))
     with pytest.raises(
-        JobFailed, match=r"Job job-1 failed: Three workers died of it\. \(worker_lost\)"
+        JobFailed, match=r"Job job-1 failed: Three workers died of it\. \[worker_lost\]"
     ) as caught:
         make_client(script, time).predict_to_the_end(BODY)
     assert caught.value.exit_code == 1
@@ -94,14 +94,14 @@ def test_a_job_that_failed_within_the_call_is_the_same_kind_of_error(
     job_json: MakeJob, time: FakeTime
 ) -> None:
     script = Script(problem(500, "generation_failed", "The model gave up.", job=job_json("failed")))
-    with pytest.raises(JobFailed, match=r"Job job-1 .*The model gave up\. \(generation_failed\)"):
+    with pytest.raises(JobFailed, match=r"Job job-1 .*The model gave up\. \[generation_failed\]"):
         make_client(script, time).predict_to_the_end(BODY)
 
 
 def test_a_refused_request_is_reported_with_the_services_words(time: FakeTime) -> None:
     script = Script(problem(422, "prompt_too_long", "The prompt has 3000 tokens; 2048 are allowed."))
     with pytest.raises(
-        RequestRefused, match=r"3000 tokens; 2048 are allowed\. \(prompt_too_long\)"
+        RequestRefused, match=r"3000 tokens; 2048 are allowed\. \[prompt_too_long\]"
     ) as caught:
         make_client(script, time).submit(BODY)
     assert (caught.value.exit_code, caught.value.code) == (4, "prompt_too_long")
@@ -110,7 +110,7 @@ def test_a_refused_request_is_reported_with_the_services_words(time: FakeTime) -
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_service_that_is_busy_says_when_to_try_again(status: int, time: FakeTime) -> None:
     script = Script(problem(status, "queue_full", "The queue is full.", headers={"Retry-After": "5"}))
-    with pytest.raises(ServiceUnavailable, match=r"full\. \(queue_full\) Try again in 5 s\.") as caught:
+    with pytest.raises(ServiceUnavailable, match=r"full\. \[queue_full\] Try again in 5 s\.") as caught:
         make_client(script, time).submit(BODY)
     assert (caught.value.exit_code, caught.value.retry_after_seconds) == (3, 5.0)
 
@@ -142,10 +142,35 @@ def test_another_program_at_the_address_is_recognised(answer: httpx.Response, ti
         make_client(Script(answer), time).job("job-1")
 
 
-@pytest.mark.parametrize("url", ["localhost:8080", "ftp://example.org", "http://", ""])
+@pytest.mark.parametrize("url", ["ftp://example.org", "http://", ""])
 def test_an_address_that_is_none_is_refused_before_any_call(url: str) -> None:
     with pytest.raises(RequestRefused, match="is no address"):
         ServiceClient(url)
+
+
+def test_an_address_without_a_scheme_is_an_http_address() -> None:
+    assert ServiceClient("localhost:9137").url == "http://localhost:9137"
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda client: client.job("job-1"), "The service cannot reach its Redis. Try again in 2 s."),
+        (
+            lambda client: client.submit(BODY),
+            "The service cannot reach its Redis; it may have recorded the job all the same. "
+            "Try again in 2 s.",
+        ),
+    ],
+)
+def test_a_service_without_its_store_is_reported_in_words_for_a_terminal(
+    call: Callable[[ServiceClient], object], words: str, time: FakeTime
+) -> None:
+    detail = "Unknown whether it had an effect; use the same Idempotency-Key."
+    script = Script(problem(503, "store_unavailable", detail, headers={"Retry-After": "2"}))
+    with pytest.raises(ServiceUnavailable) as caught:
+        call(make_client(script, time))
+    assert str(caught.value) == words
 
 
 def test_a_job_id_cannot_leave_its_place_in_the_address(time: FakeTime, job_json: MakeJob) -> None:
@@ -161,8 +186,11 @@ def test_following_rides_out_a_restart_of_the_api(job_json: MakeJob, time: FakeT
         problem(503, "draining", "Closing.", headers={"Retry-After": "2"}),
         httpx.Response(200, json=job_json()),
     )
-    assert make_client(script, time).follow("job-1").succeeded
+    outages: list[float] = []
+    client = make_client(script, time)
+    assert client.follow("job-1", on_outage=lambda: outages.append(time.now)).succeeded
     assert time.slept == [1.0, 2.0]
+    assert outages == [0.0]
 
 
 def test_following_gives_up_when_the_service_stays_away(time: FakeTime) -> None:

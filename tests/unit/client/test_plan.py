@@ -23,8 +23,8 @@ def plan(environ: dict[str, str] | None = None, **options: Any) -> Plan:
 
 
 def test_options_go_before_the_environment() -> None:
-    made = plan({"NEOSERVE_PORT": "9000", "NEOSERVE_HOST": "127.0.0.2", "NEOSERVE_MODEL": "a"}, port=9001)
-    assert (made.api.port, made.api.host, made.worker.model) == (9001, "127.0.0.2", "a")
+    made = plan({"NEOSERVE_PORT": "9000", "NEOSERVE_HOST": "127.0.0.2", "NEOSERVE_MODEL": "a/b"}, port=9001)
+    assert (made.api.port, made.api.host, made.worker.model) == (9001, "127.0.0.2", "a/b")
     assert made.url == "http://127.0.0.2:9001"
 
 
@@ -86,13 +86,21 @@ def test_a_model_folder_is_named_by_its_absolute_path_since_children_run_elsewhe
     assert made.worker_specs("redis://server", ())[0].folder == ROOT
 
 
-@pytest.mark.parametrize("name", ["./missing", "/missing/model", "~/missing-model"])
+def test_a_model_folder_may_be_named_from_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert plan(model="~/mine").environ["NEOSERVE_MODEL"] == str(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("name", ["./missing", "/missing/model", "~/missing-model", "gpt2", "no such model"])
 def test_a_model_folder_that_is_not_there_is_one_line_with_the_remedy(name: str) -> None:
     with pytest.raises(StartFailed, match=r"There is no model folder .*--model or NEOSERVE_MODEL"):
         plan(model=name)
 
 
-@pytest.mark.parametrize("name", ["", "stories", "scripted", "EleutherAI/gpt-neo-125m"])
+@pytest.mark.parametrize("name", ["", "stories", "scripted", "scripted:0.02", "EleutherAI/gpt-neo-125m"])
 def test_other_names_of_models_are_left_alone(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,7 +60,7 @@ def test_a_child_that_dies_is_reported_in_one_line_and_started_again(
     kept.child.process.kill()
     wait_until_dead(kept)
     supervisor.tick()
-    assert "worker was ended by SIGKILL: ready; starting it again in 0.5 s" in output.getvalue()
+    assert "worker was ended by SIGKILL; starting it again in 0.5 s" in output.getvalue()
     assert not kept.ready
     clock.now += 0.6
     supervisor.tick()
