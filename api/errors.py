@@ -59,6 +59,11 @@ class PayloadTooLarge(ApiError):
     status = 413
     code = "payload_too_large"
 
+    def __init__(self, limit: int, given: int | None) -> None:
+        """In bytes; of a body that came without its length only the limit is known."""
+        size = f"{given} bytes" if given else f"more than {limit} bytes"
+        super().__init__(f"The body has {size}; the limit is {limit} bytes.")
+
 
 class UnsupportedMediaType(ApiError):
     """The body must be JSON: send it with Content-Type: application/json."""

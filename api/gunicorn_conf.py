@@ -7,6 +7,7 @@ capacity means more such processes (pods), which share nothing but Redis.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import resource
 import signal
@@ -18,8 +19,10 @@ from typing import Any
 
 from api.service import BACKGROUND, EXTENSION, Service
 from api.settings import ApiSettings
-from tasks.jobs.connection import connect
+from tasks.jobs.connection import absence
 from tasks.jobs.settings import InvalidSetting
+
+logger = logging.getLogger(__name__)
 
 #: Threads beyond the waiters, for submits, polls, probes and scrapes.
 SPARE_THREADS = 64
@@ -28,15 +31,9 @@ SPARE_THREADS = 64
 def read_settings() -> ApiSettings:
     """One clear line instead of a traceback when the environment cannot be used."""
     try:
-        settings = ApiSettings.from_env(os.environ)
+        return ApiSettings.from_env(os.environ)
     except InvalidSetting as error:
         sys.exit(f"neoserve api: {error}")
-    try:
-        connect(settings.redis_url).close()
-    except ValueError:
-        # Without the value: it may hold a password.
-        sys.exit("neoserve api: REDIS_URL cannot be used: expected redis://HOST:PORT/DB or rediss://…")
-    return settings
 
 
 settings = read_settings()
@@ -102,8 +99,11 @@ def raise_file_limit() -> None:
 def post_worker_init(worker: Any) -> None:
     """The app is loaded and the socket listens: start the threads beside it, then say so."""
     app = worker.wsgi
+    service: Service = app.extensions[EXTENSION]
     app.extensions[BACKGROUND].start()
-    drain_on_sigterm(app.extensions[EXTENSION])
+    drain_on_sigterm(service)
+    if trouble := absence(service.store.client, settings.redis_url):
+        logger.warning(trouble)
     host, port = worker.sockets[0].getsockname()[:2]
     sys.stdout.write(f"api ready: http://{f'[{host}]' if ':' in host else host}:{port}\n")
     sys.stdout.flush()

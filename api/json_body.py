@@ -33,14 +33,14 @@ UNUSABLE_CHARACTER = re.compile("[\x00\ud800-\udfff]")
 def read_json_object(request: Request) -> dict[str, Any]:
     """The request's body, a JSON object.
 
-    Raises UnsupportedMediaType, IncompleteBody, MalformedJson (not JSON, NaN and infinite numbers, repeated
-    names, nesting beyond 32), InvalidParameters (not an object; NUL or half a surrogate pair in a string)
+    Raises UnsupportedMediaType, IncompleteBody, MalformedJson (not a JSON object, NaN and infinite numbers,
+    repeated names, nesting beyond 32), InvalidParameters (NUL or half a surrogate pair in a string)
     PayloadTooLarge or werkzeug's RequestEntityTooLarge.
     """
     require_json(request)
     body = parse_json(read_body(request))
     if not isinstance(body, dict):
-        raise InvalidParameters.of("body", "must be a JSON object")
+        raise MalformedJson("The body must be a JSON object.")
     for name, value in body.items():
         check_value(name, value)
     return body
@@ -69,7 +69,7 @@ def read_body(request: Request) -> bytes:
         raise IncompleteBody()
     # And werkzeug cuts a chunked body at its limit without a word; that limit is one byte above ours.
     if request.max_content_length is not None and len(body) >= request.max_content_length:
-        raise PayloadTooLarge()
+        raise PayloadTooLarge(request.max_content_length - 1, request.content_length)
     return body
 
 

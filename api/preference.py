@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask import Request
 
 from api.errors import InvalidParameters
+from api.request import given
 from api.settings import MAX_WAIT_SECONDS
 
 SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,3})?")
@@ -34,7 +35,10 @@ def wait_preference(request: Request, default_seconds: float) -> Preference:
     if text is None:
         return Preference(default_seconds)
     if not SECONDS.fullmatch(text) or float(text) > MAX_WAIT_SECONDS:
-        raise InvalidParameters.of("wait", f"must be a number of seconds from 0 to {MAX_WAIT_SECONDS:g}")
+        raise InvalidParameters.of(
+            "wait",
+            f"must be a number of seconds from 0 to {MAX_WAIT_SECONDS:g} (given: {given('wait', text)})",
+        )
     return Preference(float(text))
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, g
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from api.errors import ApiError, JobFinished, JobUnsuccessful, PayloadTooLarge
 from api.render import json_response, render_job
@@ -28,13 +28,17 @@ STATUS_OF_STORE_ERROR: Mapping[type[jobs.JobsError], tuple[int, int | None]] = {
     jobs.StoreUnavailable: (503, 2),
 }
 
-STORE_UNAVAILABLE = (
+STORE_UNAVAILABLE = "The job store cannot be used now. Send the request again."
+STORE_UNAVAILABLE_TO_WRITE = (
     "The job store cannot be used now, and it is not known whether this request had an effect. "
     "Send it again; a submit with the same Idempotency-Key makes no second job."
 )
 
 #: Codes of what the web framework refuses by itself.
 CODE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 500: "internal_error"}
+
+#: How much of an address that is none an answer repeats.
+MAX_PATH_CHARS = 64
 
 
 def problem(
@@ -88,26 +92,48 @@ def on_store_error(error: jobs.JobsError) -> Response:
         members["errors"] = [{"field": "model", "message": detail}]
     if isinstance(error, jobs.StoreUnavailable):
         logger.warning("request_id=%s %s", g.request_id, error)
-        detail = STORE_UNAVAILABLE  # the error itself names hosts, and those are not the client's business
+        # The error itself names hosts, and those are not the client's business.
+        detail = STORE_UNAVAILABLE if request.method in ("GET", "HEAD") else STORE_UNAVAILABLE_TO_WRITE
     return problem(status, error.code, detail, members=members, retry_after_seconds=retry_after_seconds)
 
 
 def on_http_error(error: HTTPException) -> Response:
     status = error.code or 500
-    response = problem(
-        status, CODE_OF_STATUS.get(status, "invalid_request"), error.description or HTTPStatus(status).phrase
+    detail = error.description or HTTPStatus(status).phrase
+    return problem(status, CODE_OF_STATUS.get(status, "invalid_request"), detail)
+
+
+def on_no_route(_: NotFound) -> Response:
+    detail = (
+        f"There is nothing at {shown(request.path)}. Texts: POST /predict; jobs: /jobs/<id>; limits: /info."
     )
-    if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return problem(404, CODE_OF_STATUS[404], detail)
+
+
+def on_wrong_method(error: MethodNotAllowed) -> Response:
+    methods = sorted(error.valid_methods or ())
+    useful = [method for method in methods if method not in ("HEAD", "OPTIONS")]
+    detail = f"{shown(request.path)} takes {' or '.join(useful)}, not {shown(request.method)}."
+    response = problem(405, CODE_OF_STATUS[405], detail)
+    response.headers["Allow"] = ", ".join(methods)
     return response
 
 
+def shown(text: str) -> str:
+    """What a client sent, without what could upset its terminal, and not more than is needed."""
+    printable = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+    return printable if len(printable) <= MAX_PATH_CHARS else printable[:MAX_PATH_CHARS] + "…"
+
+
 def on_too_large(_: RequestEntityTooLarge) -> Response:
-    return on_api_error(PayloadTooLarge())
+    limit = current_service().settings.max_body_bytes
+    return on_api_error(PayloadTooLarge(limit, request.content_length))
 
 
 def register_problems(app: Flask) -> None:
     app.register_error_handler(ApiError, on_api_error)
     app.register_error_handler(jobs.JobsError, on_store_error)
     app.register_error_handler(RequestEntityTooLarge, on_too_large)
+    app.register_error_handler(NotFound, on_no_route)
+    app.register_error_handler(MethodNotAllowed, on_wrong_method)
     app.register_error_handler(HTTPException, on_http_error)

@@ -51,10 +51,10 @@ def render_time(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def render_queue(job: Job) -> dict[str, Any] | None:
+def render_queue(job: Job) -> dict[str, int | None] | None:
     if job.status is not JobStatus.QUEUED:
         return None
-    return {"position": job.position, "eta_s": None}
+    return {"position": job.position}
 
 
 def render_progress(job: Job) -> dict[str, Any] | None:

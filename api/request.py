@@ -111,6 +111,8 @@ def describe(error: ErrorDetails) -> FieldError:
         message = error["msg"].replace("Input should be", "must be")
     if error["type"] not in ("extra_forbidden", "missing", "two_lengths"):
         message += f" (given: {given(path[0], error['input'])})"
+    if path == ["temperature"] and error["input"] == 0:
+        message += "; for the likeliest token each time set do_sample to false"
     return FieldError(".".join(path), message)
 
 

@@ -19,6 +19,13 @@ from tasks.jobs.names import VERSION
 service = Blueprint("service", __name__)
 
 
+@service.get("/")
+def index() -> Response:
+    """Where to go from here, for whoever opens the bare address."""
+    addresses = {"texts": "POST /predict", "jobs": "/jobs/<id>", "limits": "/info"}
+    return json_response({"name": "neoserve", "version": VERSION, **addresses})
+
+
 @service.get("/healthz")
 def healthz() -> Response:
     """The process serves requests. Asks nobody else: restarting the API repairs no other part."""

@@ -84,4 +84,4 @@ class Submission:
             self._ring.ring(job_id)
         except RingFailed as error:
             self._metrics.ring_failures.inc()
-            logger.warning("ring failed, the reaper will repeat it: job_id=%s error=%s", job_id, error)
+            logger.warning("job_id=%s is queued, but %s", job_id, error)

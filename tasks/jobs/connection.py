@@ -39,3 +39,16 @@ def redact(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, f"***@{host}" if "@" in parts.netloc else host, parts.path, "", ""))
+
+
+def absence(client: redis.Redis, url: str) -> str | None:
+    """One line for operators when the server at `url` cannot be used now."""
+    try:
+        client.ping()
+    except (redis.AuthenticationError, redis.BusyLoadingError, redis.InvalidResponse) as error:
+        return f"the server at {redact(url)} cannot be used: {error}: waiting for it; check it and REDIS_URL"
+    except (redis.ConnectionError, redis.TimeoutError):
+        return f"no Redis or Valkey answers at {redact(url)}: waiting for it; start one or set REDIS_URL"
+    except redis.RedisError:
+        return None  # An answer, if only a refusal.
+    return None

@@ -62,7 +62,7 @@ class JobGone(JobsError):
 
 
 class NoModel(JobsError):
-    """No worker has registered a model yet."""
+    """No worker has registered a model yet. Start one with neoserve worker."""
 
     code = "no_model"
 
@@ -78,6 +78,6 @@ class UnknownModel(JobsError):
 
 
 class RingFailed(JobsError):
-    """The workers could not be rung; the reaper will do it."""
+    """No worker could be told; this is repeated."""
 
     code = "ring_failed"

@@ -91,7 +91,9 @@ class JobListener:
                     self._listen(pubsub)
             except redis.RedisError as error:
                 if self._connected.is_set():
-                    logger.warning("The listener lost the job store and will come back: %s", error)
+                    logger.warning(
+                        "Redis no longer tells which jobs have ended, asking it instead: %s", error
+                    )
                 self._connected.clear()
                 self._wake_all()
                 self._stopped.wait(RECONNECT_SECONDS)

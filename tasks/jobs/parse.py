@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from urllib.parse import parse_qs, urlsplit
 
 
 def parse_number(text: str, low: float, high: float) -> float:
@@ -32,3 +33,18 @@ def parse_log_level(text: str) -> str:
     if level not in logging.getLevelNamesMapping():
         raise ValueError("expected DEBUG, INFO, WARNING or ERROR")
     return level
+
+
+def parse_redis_url(text: str) -> str:
+    """The words never repeat a part of the URL: wherever it is cut wrongly, that part may be the password."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError("its port is no number; write special characters of a password as %XX") from None
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname or port == 0 or parts.fragment:
+        raise ValueError("expected redis://HOST:PORT/DATABASE, or rediss:// for TLS")
+    databases = [parts.path.removeprefix("/"), *parse_qs(parts.query).get("db", [])]
+    if not all(each.isdecimal() for each in databases if each):
+        raise ValueError("its database is no number")
+    return text

@@ -32,6 +32,18 @@ class Piece:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Ages:
+    """How long ago things happened, in ms: the clocks of worker and server need not agree, and the worker
+    tells of them a moment later. Of what has not happened the store takes no notice."""
+
+    started_ms: int = 0  #: Since the job came into the engine.
+    first_token_ms: int = 0
+
+
+JUST_NOW = Ages()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StepEntry:
     """One held job in a worker's heartbeat."""
 
@@ -40,6 +52,7 @@ class StepEntry:
     started: bool  #: It is in the engine.
     num_tokens: int  #: Generated so far, over all rows.
     pieces: tuple[Piece, ...] = ()
+    ages: Ages = JUST_NOW
 
 
 class Verdict(StrEnum):
@@ -63,6 +76,7 @@ class Outcome:
     rows: tuple[Row, ...] = ()
     error: JobError | None = None
     num_tokens: int = 0
+    ages: Ages = JUST_NOW
 
 
 class CancelVerdict(StrEnum):

@@ -84,11 +84,11 @@ class Reaper:
                 report = self.tick()
             except (JobsError, redis.RedisError) as error:
                 if reachable:
-                    logger.warning("The reaper waits for the job store: %s", error)
+                    logger.warning("Waiting for Redis: %s", error)
                 reachable = False
             else:
                 if not reachable:
-                    logger.info("The reaper reaches the job store again.")
+                    logger.info("Redis answers again.")
                 reachable = True
                 _log(report)
 
@@ -96,5 +96,5 @@ class Reaper:
 def _log(report: ReapReport | None) -> None:
     if report is not None and (report.requeued or report.worker_lost):
         logger.warning(
-            "Workers stopped: %d jobs queued again, %d failed.", report.requeued, report.worker_lost
+            "%d jobs of lost workers are queued again, %d have failed.", report.requeued, report.worker_lost
         )

@@ -56,7 +56,7 @@ class CeleryRing:
         try:
             self._app.send_task(TASK_NAME, args=[job_id], queue=QUEUE_NAME, ignore_result=True)
         except (KombuError, redis.RedisError, OSError) as error:
-            raise RingFailed(f"The workers could not be rung: {type(error).__name__}.") from error
+            raise RingFailed(f"no worker could be told; this is repeated ({type(error).__name__})") from error
 
     def pending(self) -> int:
         with unavailable_as_such():

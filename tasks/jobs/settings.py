@@ -6,16 +6,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
-from tasks.jobs.parse import parse_log_level
+from tasks.jobs.parse import parse_log_level, parse_redis_url
 
 
 class InvalidSetting(Exception):
     """A setting in the environment has a value that cannot be used."""
 
 
-def setting(name: str, default: Any, help_text: str, parse: Callable[[str], Any] = str) -> Any:
-    """A dataclass field that is read from the environment variable `name` with `parse`."""
-    return field(default=default, metadata={"name": name, "help": help_text, "parse": parse})
+def setting(
+    name: str, default: Any, help_text: str, parse: Callable[[str], Any] = str, *, secret: bool = False
+) -> Any:
+    """A dataclass field that is read from the environment variable `name` with `parse`.
+
+    Of a `secret` one no message shows the value.
+    """
+    return field(
+        default=default, metadata={"name": name, "help": help_text, "parse": parse, "secret": secret}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +33,7 @@ class EnvSettings:
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read every setting that is set; an empty value counts as not set.
 
-        Raises InvalidSetting with the variable's name and its value.
+        Raises InvalidSetting with the variable's name and, unless it may hold a secret, its value.
         """
         values: dict[str, Any] = {}
         for each in fields(cls):
@@ -36,7 +43,8 @@ class EnvSettings:
             try:
                 values[each.name] = each.metadata["parse"](text)
             except ValueError as error:
-                raise InvalidSetting(f"{each.metadata['name']}={text!r} cannot be used: {error}") from None
+                shown = "" if each.metadata["secret"] else f"={text!r}"
+                raise InvalidSetting(f"{each.metadata['name']}{shown} cannot be used: {error}") from None
         return cls(**values)
 
 
@@ -48,6 +56,8 @@ class Settings(EnvSettings):
         "REDIS_URL",
         "redis://127.0.0.1:6379/0",
         "Redis or Valkey server that holds the jobs and carries the rings (redis:// or rediss://).",
+        parse_redis_url,
+        secret=True,
     )
     namespace: str = setting(
         "NEOSERVE_NAMESPACE", "neoserve", "Prefix of every key: two deployments may share one server."

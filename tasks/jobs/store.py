@@ -98,7 +98,8 @@ class JobStore(ModelCatalog):
         """The one terminal write, and what the stream still lacks. False: another attempt owns the job."""
         error = outcome.error or JobError(code="", detail="")
         rows = (encode_rows(outcome.rows), *(row.text for row in outcome.rows))
-        ending = (outcome.status.value, error.code, error.detail, outcome.num_tokens)
+        ages = (outcome.ages.started_ms, outcome.ages.first_token_ms)
+        ending = (outcome.status.value, error.code, error.detail, outcome.num_tokens, *ages)
         return bool(self._scripts.run("finish", worker, job_id, attempt, *ending, *rows))
 
     def release(self, worker: str, job_id: str, attempt: int) -> bool:
@@ -155,7 +156,8 @@ class JobStore(ModelCatalog):
 
 
 def _flatten(entry: StepEntry) -> Iterator[Argument]:
-    yield from (entry.job_id, entry.attempt, int(entry.started), entry.num_tokens, len(entry.pieces))
+    yield from (entry.job_id, entry.attempt, int(entry.started), entry.num_tokens)
+    yield from (entry.ages.started_ms, entry.ages.first_token_ms, len(entry.pieces))
     for piece in entry.pieces:
         yield from (piece.row, piece.from_index, len(piece.text), piece.text)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import LocalEntryNotFoundError
 
 from tasks.model.errors import ModelError, reason
 
@@ -28,6 +30,9 @@ HUB_FILES = (
     "vocab.json",
     "merges.txt",
 )
+
+#: How long the hub may take for the first answer.
+HUB_PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,10 +71,33 @@ def _from_hub(name: str, revision: str | None) -> Source:
             " (there is also no local folder of this name)"
         )
     try:
-        folder = snapshot_download(name, revision=revision, allow_patterns=list(HUB_FILES))
+        folder = _fetch(name, revision)
     except Exception as error:  # The HTTP library below the hub's client brings a tree of errors of its own.
         raise ModelError(
             f"the hub model {name} at {revision} cannot be fetched ({reason(error)}): check name, revision"
             " and network, or name a local folder"
         ) from error
     return Source(model_id=name, revision=revision, folder=Path(folder))
+
+
+def _fetch(name: str, revision: str) -> str:
+    """Asks once before it fetches: without network the hub's client alone would try for half a minute."""
+    # It has a handler of its own for its lines, which also reach ours.
+    logging.getLogger("huggingface_hub").handlers.clear()
+    try:
+        HfApi().model_info(name, revision=revision, timeout=HUB_PATIENCE_SECONDS)
+    except Exception:  # As above.
+        cached = _cached(name, revision)
+        if cached is None:
+            raise
+        return cached
+    return snapshot_download(name, revision=revision, allow_patterns=list(HUB_FILES))
+
+
+def _cached(name: str, revision: str) -> str | None:
+    try:
+        return snapshot_download(
+            name, revision=revision, allow_patterns=list(HUB_FILES), local_files_only=True
+        )
+    except LocalEntryNotFoundError:
+        return None

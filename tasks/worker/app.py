@@ -9,7 +9,6 @@ import warnings
 from celery import Celery
 from celery.exceptions import SecurityWarning
 
-from tasks.jobs.connection import connect
 from tasks.jobs.names import TASK_NAME
 from tasks.jobs.ring import celery_settings
 from tasks.jobs.settings import InvalidSetting
@@ -54,8 +53,7 @@ def from_environment() -> Celery:
     warnings.filterwarnings("ignore", category=SecurityWarning)
     try:
         settings = WorkerSettings.from_env(os.environ)
-        connect(settings.redis_url).close()  # Only reads the URL: clients connect at their first command.
-    except (InvalidSetting, ValueError) as error:
+    except InvalidSetting as error:
         sys.exit(f"neoserve worker: {error}")
     return make_celery(settings)
 

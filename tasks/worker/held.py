@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from tasks.engine.errors import EngineError, EngineStopped
 from tasks.engine.generation import Generation
 from tasks.jobs.models import Job, JobError, JobStatus, Row
-from tasks.jobs.protocol import Claim, Outcome, Piece, StepAnswer, StepEntry, Verdict
+from tasks.jobs.protocol import Ages, Claim, Outcome, Piece, StepAnswer, StepEntry, Verdict
 from tasks.model.errors import ModelError
 
 
@@ -92,20 +92,35 @@ class HeldJob:
 
     @property
     def started(self) -> bool:
-        return any(each.started_at is not None for each in self.generations)
+        return self.started_at is not None
 
     @property
     def num_tokens(self) -> int:
         return sum(each.num_tokens for each in self.generations)
 
-    def entry(self) -> StepEntry:
-        """What the record does not know yet."""
+    @property
+    def started_at(self) -> float | None:
+        """By the worker's monotonic clock, as `first_token_at`."""
+        return _first(each.started_at for each in self.generations)
+
+    @property
+    def first_token_at(self) -> float | None:
+        return _first(each.first_token_at for each in self.generations)
+
+    def entry(self, now: float) -> StepEntry:
+        """What the record does not know yet; `now` by the worker's monotonic clock."""
         return StepEntry(
             job_id=self.job.id,
             attempt=self.attempt,
             started=self.started,
             num_tokens=self.num_tokens,
             pieces=self._pieces(),
+            ages=self._ages(now),
+        )
+
+    def _ages(self, now: float) -> Ages:
+        return Ages(
+            started_ms=_ms_between(self.started_at, now), first_token_ms=_ms_between(self.first_token_at, now)
         )
 
     def _pieces(self) -> tuple[Piece, ...]:
@@ -133,12 +148,14 @@ class HeldJob:
         elif answer.verdict is Verdict.DEADLINE:
             self.end(Ending.DEADLINE, DEADLINE_EXCEEDED)
 
-    def outcome(self) -> Outcome:
+    def outcome(self, now: float) -> Outcome:
         """What the record gets, once `over`. Rows hold the text so far where the job ended early."""
         status, error = self._verdict()
         keeps_text = status is not JobStatus.FAILED or self.ending is Ending.DEADLINE
         rows = tuple(self._row(each) for each in self.generations) if keeps_text else ()
-        return Outcome(status=status, rows=rows, error=error, num_tokens=self.num_tokens)
+        return Outcome(
+            status=status, rows=rows, error=error, num_tokens=self.num_tokens, ages=self._ages(now)
+        )
 
     def result(self) -> tuple[str, str]:
         """Outcome and error code as log field and metric label."""
@@ -166,3 +183,11 @@ class HeldJob:
     def _cancel_generations(self) -> None:
         for each in self.generations:
             each.cancel()
+
+
+def _first(times: Iterable[float | None]) -> float | None:
+    return min((each for each in times if each is not None), default=None)
+
+
+def _ms_between(start: float | None, end: float) -> int:
+    return 0 if start is None else max(0, round((end - start) * 1000))

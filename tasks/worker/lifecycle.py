@@ -23,7 +23,7 @@ from tasks.engine.loop import EngineThread
 from tasks.engine.scheduler import Scheduler
 from tasks.engine.types import GenerationRequest, StepStats
 from tasks.jobs.card import ModelCard
-from tasks.jobs.connection import connect, redact
+from tasks.jobs.connection import absence, connect
 from tasks.jobs.errors import JobsError, RingFailed
 from tasks.jobs.reaper import Reaper
 from tasks.jobs.ring import CeleryRing
@@ -33,7 +33,7 @@ from tasks.worker.drain import Drain
 from tasks.worker.gate import Gate
 from tasks.worker.generate import JobRunner
 from tasks.worker.held import Ending, HeldJob
-from tasks.worker.logs import configure_logging
+from tasks.worker.logs import configure_logging, keep_pending_deprecations_quiet
 from tasks.worker.metrics import MetricsServer, WorkerMetrics, serve_metrics
 from tasks.worker.report import JobReport
 from tasks.worker.served_model import ServedModel, load_model, use_threads
@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 VITAL_THREADS = ("engine", "writer")
 EXIT_BROKEN = 70
 WARM_UP_TOKENS = 4
+WAITING_LINE_SECONDS = 3
 
 
 class Lifecycle:
@@ -132,8 +133,8 @@ class Lifecycle:
         """Be known to Redis, which may have to be waited for."""
         settings = self._settings
         self._writer.start()
-        while not self._writer.wait_announced(10):
-            log.warning("waiting for %s", redact(settings.redis_url))
+        while not self._writer.wait_announced(WAITING_LINE_SECONDS):
+            log.warning(absence(self._store.client, settings.redis_url) or "Redis answers: registering")
         self._reaper = Reaper(self._store, self._ring)
         self._reaper.start()
         self._drain = Drain(
@@ -173,9 +174,10 @@ class Lifecycle:
         try:
             self._ring.ring(job_id)
         except RingFailed as error:
-            log.warning("job=%s waits for the reaper: %s", job_id, error)
+            log.warning("job=%s is queued again, but %s", job_id, error)
 
     def _on_ready(self, **_: Any) -> None:
+        keep_pending_deprecations_quiet()
         # Also when a remote control command or a broken consumer ends the worker.
         self._controller.pool.on_closing = self._drain.begin
         # Celery starts a second worker in its place when the terminal is closed, and its cold shutdown waits
@@ -183,9 +185,8 @@ class Lifecycle:
         for number in (signal.SIGHUP, signal.SIGQUIT):
             signal.signal(number, signal.getsignal(signal.SIGTERM))
         model, slots = self._model, self._settings.max_batch_size
-        sys.stdout.write(
-            f"worker ready: model={model.model_id} fingerprint={model.fingerprint} slots={slots}\n"
-        )
+        line = f"worker ready: model={model.model_id} fingerprint={model.fingerprint} slots={slots}\n"
+        sys.stdout.write(line)
         sys.stdout.flush()
 
     def _wake(self) -> None:

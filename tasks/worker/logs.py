@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import logging
+import warnings
+
+from celery.exceptions import CPendingDeprecationWarning
 
 from tasks.jobs.logs import log_lines_to_stderr
 
-#: These tell of every message twice; a message is only a ring, and the job's own line says what happened.
-CHATTY = ("celery.worker.strategy", "celery.app.trace", "celery.worker.consumer.mingle")
+#: These tell of every message twice; a message is only a ring, and the job's own line says what happened. The
+#: last two say "connected" and "ready", which is only true once our own line says so.
+CHATTY = (
+    "celery.worker.strategy",
+    "celery.app.trace",
+    "celery.worker.consumer.mingle",
+    "celery.worker.consumer.connection",
+    "celery.apps.worker",
+)
 
 
 def configure_logging(level: str) -> None:
@@ -15,3 +25,9 @@ def configure_logging(level: str) -> None:
     log_lines_to_stderr(level)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def keep_pending_deprecations_quiet() -> None:
+    """At every loss of the broker Celery warns that it will cancel late acknowledged tasks one day; ours are
+    acknowledged early. It switches these warnings on when it sets up its logs, so this must come later."""
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)

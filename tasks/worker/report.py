@@ -44,13 +44,12 @@ class JobReport:
         self._observe_times(held)
 
     def _observe_times(self, held: HeldJob) -> None:
-        started = min((each.started_at for each in held.generations if each.started_at), default=None)
+        started, first = held.started_at, held.first_token_at
         if started is None:
             return
         # By the clock of Redis, while the others are monotonic ones of this machine.
         submitted = held.job.created_at - self._wall_clock() + self._clock()
         self._metrics.queue_seconds.observe(max(0.0, started - submitted))
         self._metrics.generation_seconds.observe(self._clock() - started)
-        first = min((each.first_token_at for each in held.generations if each.first_token_at), default=None)
         if first is not None:
             self._metrics.first_token_seconds.observe(max(0.0, first - submitted))

@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from kombu.connection import resolve_aliases
 from kombu.transport.redis import Channel, Transport
 
 from tasks.jobs.names import QUEUE_NAME
 
 log = logging.getLogger(__name__)
+
+#: What kombu's lines call it: with the class in front, the server's address looks like none.
+resolve_aliases["tasks.worker.transport:RingTransport"] = "redis"
 
 
 class RingChannel(Channel):

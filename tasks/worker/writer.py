@@ -58,6 +58,7 @@ class Writer:
         self._held: dict[tuple[str, int], HeldJob] = {}
         self._lock = threading.Lock()
         self._announced = threading.Event()
+        self._ever_announced = False
         self._outage = False
         self._news = threading.Event()
         self._stopping = threading.Event()
@@ -109,17 +110,19 @@ class Writer:
             if not self._announced.is_set():
                 self._announce()
                 self._announced.set()
+                self._ever_announced = True
             self._step()
             self._settle()
         except StoreUnavailable as error:
             self._on_failure()
-            if not self._outage:
-                log.warning("the job record does not answer, keeping everything until it does: %s", error)
+            # Before that nothing is held, and whoever waits for the server says so.
+            if self._ever_announced and not self._outage:
+                log.warning("Redis does not answer, keeping everything until it does: %s", error)
             self._outage = True
             self._announced.clear()
             return False
         if self._outage:
-            log.warning("the job record answers again")
+            log.warning("Redis answers again")
         self._outage = False
         return True
 
@@ -131,8 +134,8 @@ class Writer:
             self._news.clear()
 
     def _step(self) -> None:
-        jobs = self.held
-        answers = self._record.step(self._worker, [held.entry() for held in jobs])
+        jobs, now = self.held, self._clock()
+        answers = self._record.step(self._worker, [held.entry(now) for held in jobs])
         for held, answer in zip(jobs, answers, strict=True):
             held.heed(answer)
 
@@ -152,6 +155,7 @@ class Writer:
         if held.ending is Ending.HANDED_BACK:
             accepted = self._record.release(self._worker, held.job.id, held.attempt)
         else:
-            accepted = self._record.finish(self._worker, held.job.id, held.attempt, held.outcome())
+            outcome = held.outcome(self._clock())
+            accepted = self._record.finish(self._worker, held.job.id, held.attempt, outcome)
         if not accepted:
             held.end(Ending.LOST)

@@ -1,7 +1,8 @@
--- ARGV: namespace, worker, job, attempt, status, error code, error detail, tokens, rows as JSON, then the text of
--- every row. Answer: 1, or 0 when the attempt is not the current one.
+-- ARGV: namespace, worker, job, attempt, status, error code, error detail, tokens, ms since its start, ms since its
+-- first token, rows as JSON, then the text of every row. Answer: 1, or 0 when the attempt is not the current one.
 local worker, id, attempt, status = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local FIRST_TEXT = 10
+local num_tokens, started_ms, first_token_ms, rows = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11]
+local FIRST_TEXT = 12
 
 -- The text after its first `count` code points.
 local function after(text, count)
@@ -30,7 +31,8 @@ if not held_by(job, worker, attempt) then
   redis.call('HINCRBY', key('counters'), 'stale_finishes', 1)
   return 0
 end
-if status == 'succeeded' then mark_started(job) end
+if status == 'succeeded' then mark_started(job, started_ms) end
+if tonumber(num_tokens) > 0 then mark_first_token(job, first_token_ms) end
 complete_stream(job)
-end_job(job, status, 'error_code', ARGV[6], 'error_detail', ARGV[7], 'num_tokens', ARGV[8], 'rows', ARGV[9])
+end_job(job, status, 'error_code', ARGV[6], 'error_detail', ARGV[7], 'num_tokens', num_tokens, 'rows', rows)
 return 1

@@ -1,5 +1,6 @@
 -- ARGV: namespace, worker, lease in ms, then for every held job: id, attempt, started (0 or 1), tokens so far,
--- number of pieces, and for every piece: row, index of its first code point, its code points, its text.
+-- ms since its start, ms since its first token, number of pieces, and for every piece: row, index of its first code
+-- point, its code points, its text.
 -- Answer: for every job its verdict and the stored lengths of its rows, joined by spaces.
 local worker, lease_ms = ARGV[2], tonumber(ARGV[3])
 local at = 3
@@ -39,14 +40,14 @@ local function verdict_of(job)
   return past_deadline(job) and 'deadline' or 'ok'
 end
 
-local function step(id, attempt, started, num_tokens, pieces)
+local function step(id, attempt, started, num_tokens, started_ms, first_token_ms, pieces)
   local job = find_job(id)
   if not held_by(job, worker, attempt) then return {'lost', ''} end
   redis.call('ZADD', key('leases'), now + lease_ms, id)
-  if started then mark_started(job) end
+  if started then mark_started(job, started_ms) end
+  if num_tokens > 0 then mark_first_token(job, first_token_ms) end
   local lengths = append(job, pieces)
   redis.call('HSET', key('job', id), 'num_tokens', num_tokens, 'lengths', lengths)
-  if num_tokens > 0 and job.first_token_at == '' then redis.call('HSET', key('job', id), 'first_token_at', now) end
   return {verdict_of(job), lengths}
 end
 
@@ -55,6 +56,7 @@ if fingerprint then heartbeat(worker, fingerprint, lease_ms) end
 local answers = {}
 while at < #ARGV do
   local id, attempt, started, num_tokens = take(), take(), take() == '1', tonumber(take())
-  table.insert(answers, step(id, attempt, started, num_tokens, take_pieces()))
+  local started_ms, first_token_ms = tonumber(take()), tonumber(take())
+  table.insert(answers, step(id, attempt, started, num_tokens, started_ms, first_token_ms, take_pieces()))
 end
 return answers

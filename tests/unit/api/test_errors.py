@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Callable
 
@@ -51,7 +52,7 @@ def assert_is_problem(answer: TestResponse, status: int, code: str) -> None:
 @pytest.mark.parametrize(
     ("call", "status", "code"),
     [
-        (lambda client: client.get("/"), 404, "not_found"),
+        (lambda client: client.get("/nowhere"), 404, "not_found"),
         (lambda client: client.get("/predict/"), 404, "not_found"),
         (lambda client: client.get("/jobs//x"), 404, "not_found"),
         (lambda client: client.get("/%00%ff/../etc"), 404, "not_found"),
@@ -64,7 +65,7 @@ def assert_is_problem(answer: TestResponse, status: int, code: str) -> None:
             400,
             "malformed_json",
         ),
-        (lambda client: client.post("/predict", json=[]), 422, "invalid_parameter"),
+        (lambda client: client.post("/predict", json=[]), 400, "malformed_json"),
         (lambda client: client.post("/predict", json={}), 422, "invalid_parameter"),
         (lambda client: client.post("/jobs", json={"text": "a", "top_k": -1}), 422, "invalid_parameter"),
         (lambda client: client.post("/predict?wait=x", json=BODY), 422, "invalid_parameter"),
@@ -81,6 +82,30 @@ def test_every_refusal_is_a_problem_document(
     client: FlaskClient, call: Callable[[FlaskClient], TestResponse], status: int, code: str
 ) -> None:
     assert_is_problem(call(client), status, code)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "detail"),
+    [
+        (
+            "GET",
+            "/xyz",
+            "There is nothing at /xyz. Texts: POST /predict; jobs: /jobs/<id>; limits: /info.",
+        ),
+        ("GET", "/predict", "/predict takes POST, not GET."),
+        ("PUT", "/jobs/x", "/jobs/x takes DELETE or GET, not PUT."),
+    ],
+)
+def test_a_wrong_address_or_method_is_answered_with_the_right_ones(
+    client: FlaskClient, method: str, path: str, detail: str
+) -> None:
+    assert client.open(path, method=method).json["detail"] == detail  # type: ignore[index]
+
+
+def test_a_wrong_address_comes_back_short_and_printable(client: FlaskClient) -> None:
+    detail = client.get("/%1b[31m%00" + "x" * 5000).json["detail"]  # type: ignore[index]
+    assert detail.isprintable()
+    assert len(detail) < 200
 
 
 @pytest.mark.parametrize(
@@ -104,6 +129,27 @@ def test_every_route_that_needs_the_store_says_when_it_is_away(
     assert int(answer.headers["Retry-After"]) > 0
     assert "10.1.2.3" not in answer.text
     assert "10.1.2.3" in caplog.text
+
+
+def test_only_who_may_have_submitted_hears_of_the_idempotency_key(cut_off: FlaskClient) -> None:
+    assert "Idempotency-Key" in cut_off.post("/jobs", json=BODY).text
+    assert "Idempotency-Key" not in cut_off.get(JOB).text
+
+
+def test_a_body_that_is_too_large_hears_its_size_and_the_limit(client: FlaskClient) -> None:
+    body = b" " * 300_014
+    answer = client.post("/jobs", data=body, content_type="application/json")
+    assert answer.json is not None
+    assert answer.json["detail"] == "The body has 300014 bytes; the limit is 262144 bytes."
+    chunked = client.post(
+        "/jobs",
+        input_stream=io.BytesIO(body),
+        content_type="application/json",
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert chunked.json is not None
+    assert chunked.json["detail"] == "The body has more than 262144 bytes; the limit is 262144 bytes."
 
 
 def test_the_process_is_alive_and_ready_without_the_store(cut_off: FlaskClient) -> None:

@@ -70,7 +70,7 @@ def test_the_deepest_allowed_nesting_is_read() -> None:
 
 @pytest.mark.parametrize("body", [b"[]", b"1", b'"text"', b"null", b"true"])
 def test_what_is_not_an_object_is_refused(body: bytes) -> None:
-    with pytest.raises(InvalidParameters, match="must be a JSON object"):
+    with pytest.raises(MalformedJson, match="must be a JSON object"):
         read(body)
 
 

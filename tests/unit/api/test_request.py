@@ -82,6 +82,12 @@ def test_both_lengths_at_once_are_refused() -> None:
     assert "not both" in refusals(max_length=5, max_new_tokens=5)["max_length"]
 
 
+def test_temperature_0_is_told_how_to_get_the_likeliest_tokens() -> None:
+    hint = "for the likeliest token each time set do_sample to false"
+    assert refusals(temperature=0)["temperature"].endswith(f"(given: 0); {hint}")
+    assert hint not in refusals(temperature=-1)["temperature"]
+
+
 def test_an_empty_text_is_refused() -> None:
     assert refusals(text="") == {"text": "must not be empty (given: 0 characters)"}
 

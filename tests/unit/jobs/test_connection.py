@@ -8,9 +8,11 @@ import pytest
 import redis
 from redis.exceptions import ResponseError
 
-from tasks.jobs.connection import connect, redact
+from tasks.jobs.connection import absence, connect, redact
 from tasks.jobs.errors import JobsError, StoreUnavailable
+from tasks.jobs.parse import parse_redis_url
 from tasks.jobs.script import unavailable_as_such
+from tasks.jobs.settings import InvalidSetting, Settings
 from tasks.jobs.store import JobStore
 from tests.factories import make_new_job
 from tests.services import free_port
@@ -73,3 +75,54 @@ def test_every_error_has_its_own_code_and_a_message() -> None:
     kinds = JobsError.__subclasses__()
     assert len({kind.code for kind in kinds}) == len(kinds)
     assert all(kind.__doc__ for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:6379/0",
+        "redis://redis",
+        "redis://:s%2Fcret@[::1]:7000/",
+        "rediss://user:secret@host/3?ssl_cert_reqs=none&db=2",
+    ],
+)
+def test_a_redis_url_is_taken_as_it_is(url: str) -> None:
+    assert parse_redis_url(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3cret",
+        "http://:s3cret@redis",
+        "redis://",
+        "redis://:s3cret@/0",
+        "redis:///s3cret",
+        "redis://host:s3cret/0",
+        "redis://:s3/cret@host:6379/0",
+        "redis://[s3cret/0",
+        "redis://s3cret#x@host/0",
+        "redis://host:99999/0",
+        "redis://host:0",
+        "redis://host/s3cret",
+        "redis://host/0?db=s3cret",
+    ],
+)
+def test_another_redis_url_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        Settings.from_env({"REDIS_URL": url})
+    assert str(refused.value).startswith("REDIS_URL cannot be used: ")
+    assert "s3" not in str(refused.value)
+
+
+def test_an_absent_server_is_one_line_without_the_password() -> None:
+    port = free_port()
+    url = f"redis://:secret@127.0.0.1:{port}/0"
+    assert absence(connect(url), url) == (
+        f"no Redis or Valkey answers at redis://***@127.0.0.1:{port}/0: waiting for it; "
+        "start one or set REDIS_URL"
+    )
+
+
+def test_a_server_that_answers_is_not_absent(store_client: redis.Redis) -> None:
+    assert absence(store_client, "redis://127.0.0.1:6379/0") is None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tasks.jobs.errors import JobGone, JobNotFound
 from tasks.jobs.models import JobError, JobStatus, Row
-from tasks.jobs.protocol import Outcome
+from tasks.jobs.protocol import Ages, Outcome
 from tasks.jobs.store import JobStore
 from tests.job_steps import (
     WORKER,
@@ -126,6 +128,27 @@ def test_a_job_that_finishes_within_one_step_has_started(store: JobStore) -> Non
     finish(store, claim(store), "quick")
     assert store.get("a").started_at is not None
     assert [event["event"] for event in events(store, "a")] == ["started", "token", "done"]
+
+
+def test_the_end_tells_when_a_quick_job_started_unless_a_step_did(store: JobStore) -> None:
+    for id in ("told", "untold"):
+        submit(store, id)
+    let_pass(store, 10)
+    step(store, claim(store), num_tokens=1)
+    claim(store)
+    before = store.get("told")
+
+    outcome = replace(succeeded("quick"), ages=Ages(started_ms=700, first_token_ms=300))
+    for id in ("told", "untold"):
+        assert store.finish(WORKER, id, 1, outcome)
+
+    told, untold = store.get("told"), store.get("untold")
+    assert (told.started_at, told.first_token_at) == (before.started_at, before.first_token_at)
+    assert untold.started_at is not None
+    assert untold.first_token_at is not None
+    assert untold.completed_at is not None
+    assert untold.completed_at - untold.started_at == pytest.approx(0.7)
+    assert untold.completed_at - untold.first_token_at == pytest.approx(0.3)
 
 
 def test_the_stream_lives_five_minutes_after_the_end(store: JobStore) -> None:

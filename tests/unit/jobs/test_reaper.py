@@ -181,4 +181,4 @@ def test_the_thread_tells_of_jobs_taken_from_dead_workers(
     under_test.reaper.start()
     wait_until(lambda: caplog.records, "it is told")
     under_test.reaper.stop()
-    assert caplog.messages == ["Workers stopped: 1 jobs queued again, 0 failed."]
+    assert caplog.messages == ["1 jobs of lost workers are queued again, 0 have failed."]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from tasks.jobs.models import JobStatus
-from tasks.jobs.protocol import StepEntry, Verdict
+from tasks.jobs.protocol import Ages, StepEntry, Verdict
 from tasks.jobs.store import JobStore
 from tests.factories import make_card
 from tests.job_steps import WORKER, claim, events, finish, step, streamed_text, submit, text_piece
@@ -37,6 +41,33 @@ def test_the_time_of_the_first_token_stays(store: JobStore) -> None:
     assert first.first_token_at is not None
     assert store.get("a").first_token_at == first.first_token_at - 1
     assert (first.num_tokens, store.get("a").num_tokens) == (1, 9)
+
+
+def test_start_and_first_token_are_when_they_happened_not_when_they_were_told(store: JobStore) -> None:
+    submit(store, "a")
+    let_pass(store, 10)
+    taken = claim(store)
+    ages = Ages(started_ms=700, first_token_ms=300)
+    entry = StepEntry(job_id="a", attempt=taken.attempt, started=True, num_tokens=1, ages=ages)
+    store.step(WORKER, [entry])
+    job = store.get("a")
+    assert job.started_at is not None
+    assert job.first_token_at is not None
+    assert job.first_token_at - job.started_at == pytest.approx(0.4)
+
+    store.step(WORKER, [replace(entry, ages=Ages(started_ms=5000, first_token_ms=4000))])
+    assert store.get("a") == job
+
+
+def test_no_job_starts_before_it_was_created(store: JobStore) -> None:
+    created = submit(store, "a").created_at
+    ages = Ages(started_ms=60_000, first_token_ms=90_000)
+    store.step(
+        WORKER,
+        [StepEntry(job_id="a", attempt=claim(store).attempt, started=True, num_tokens=1, ages=ages)],
+    )
+    job = store.get("a")
+    assert (job.started_at, job.first_token_at) == (created, created)
 
 
 def test_text_is_appended_where_the_stored_text_ends(store: JobStore) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from time import monotonic
 
 import huggingface_hub
 import pytest
 
 from tasks.model.loading import SHIPPED_MODEL, LoadedModel, ModelError, load
 from tasks.model.source import PINNED_REVISIONS, find
+from tests.services import free_port
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
@@ -74,3 +76,17 @@ def test_a_hub_that_cannot_be_reached_is_one_clear_error() -> None:
         ModelError, match=f"owner/name at {REVISION} cannot be fetched .*check name, revision"
     ):
         load("owner/name", revision=REVISION)
+
+
+def test_without_network_the_hub_is_asked_once(
+    hub_cache: Path, pristine_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{free_port()}")
+    began = monotonic()
+    with pytest.raises(ModelError, match=r"cannot be fetched \(\[Errno \d+\] Connection refused\)"):
+        find("owner/name", REVISION)
+    put_into_cache(hub_cache, "owner/name", REVISION, pristine_folder)
+    assert find("owner/name", REVISION).revision == REVISION
+    assert monotonic() - began < 5
+    assert "Retrying" not in caplog.text
