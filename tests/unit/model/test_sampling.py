@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import (
+    GPTNeoForCausalLM,
     LogitsProcessorList,
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
@@ -20,7 +21,6 @@ from transformers import (
 
 from tasks.engine.types import SamplingParams
 from tasks.model.errors import BrokenLogits
-from tasks.model.loading import LoadedModel
 from tasks.model.sampling import Sampler, draw, penalize_repetition, probabilities
 
 VOCABULARY_SIZE = 200
@@ -74,11 +74,11 @@ def test_tokens_that_tie_with_the_last_of_top_k_all_stay() -> None:
     assert kept.tolist() == [True, True, True, True, False]
 
 
-def test_generate_applies_the_same_definitions_in_the_same_order(small_model: LoadedModel) -> None:
+def test_generate_applies_the_same_definitions_in_the_same_order(small_network: GPTNeoForCausalLM) -> None:
     options = {"temperature": 0.7, "top_k": 20, "top_p": 0.8, "repetition_penalty": 1.4}
     prompt = list(range(5, 30))
     ids = torch.tensor([prompt])
-    call: Any = small_model.network.generate
+    call: Any = small_network.generate
     output = call(
         ids,
         attention_mask=torch.ones_like(ids),
