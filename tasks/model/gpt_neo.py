@@ -11,9 +11,8 @@ from torch.nn.functional import embedding, scaled_dot_product_attention
 
 from tasks.engine.runner import Chunk
 from tasks.engine.types import SamplingParams
-from tasks.model.errors import BrokenLogits
 from tasks.model.kv_cache import KVCache
-from tasks.model.sampling import Sampler
+from tasks.model.sampling import Sampler, sample
 from tasks.model.weights import Weights
 
 
@@ -56,7 +55,7 @@ class GPTNeoRunner:
             head_size=weights.head_size,
             capacity=len(prompt_ids) + max_new_tokens,
         )
-        self._slots[slot] = _Slot(cache, Sampler(sampling, prompt_ids, weights.vocabulary_size))
+        self._slots[slot] = _Slot(cache, Sampler(sampling, prompt_ids))
 
     def release(self, slot: int) -> None:
         self._slots.pop(slot, None)
@@ -73,13 +72,7 @@ class GPTNeoRunner:
             return []
         last = hidden[[row for _, row in emitting]]  # [emitting, hidden]
         logits = self._weights.head(self._weights.final_norm(last))  # [emitting, vocabulary]
-        return [self._sample(chunk.slot, row) for (chunk, _), row in zip(emitting, logits, strict=True)]
-
-    def _sample(self, slot: int, logits: Tensor) -> int | Exception:
-        try:
-            return self._slots[slot].sampler.sample(logits)
-        except BrokenLogits as error:
-            return error
+        return sample(logits, [self._slots[chunk.slot].sampler for chunk, _ in emitting])
 
     def _spans(self, chunks: Rows[Chunk]) -> list[Span]:
         spans, row = [], 0
