@@ -21,6 +21,10 @@ def parse_grace(text: str) -> float:
     return parse_number(text, 1, 3600)
 
 
+def parse_kv_tokens(text: str) -> int:
+    return parse_whole(text, 0, 10**8)
+
+
 def parse_precision(text: str) -> Precision:
     names = [each.value for each in Precision]
     if text.strip().lower() not in names:
@@ -49,6 +53,13 @@ class WorkerSettings(Settings):
     )
     max_batch_size: int = setting(
         "NEOSERVE_MAX_BATCH_SIZE", 16, "Texts generated at the same time, and jobs held.", parse_slots
+    )
+    kv_tokens: int = setting(
+        "NEOSERVE_KV_TOKENS",
+        0,
+        "Tokens of all texts generated at the same time, prompts and new ones together, that have room in"
+        " memory; 0: 512 for each text. At least the model's context.",
+        parse_kv_tokens,
     )
     grace_seconds: float = setting(
         "NEOSERVE_GRACE_SECONDS",

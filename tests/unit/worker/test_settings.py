@@ -36,6 +36,7 @@ def test_every_precision_can_be_asked_for(precision: Precision) -> None:
         ("NEOSERVE_THREADS", "-1"),
         ("NEOSERVE_LOG_LEVEL", "chatty"),
         ("NEOSERVE_PRECISION", "float64"),
+        ("NEOSERVE_KV_TOKENS", "-1"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
