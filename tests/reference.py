@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Rows
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,11 @@ from tasks.engine.generation import Generation
 from tasks.engine.runner import ModelRunner
 from tasks.engine.scheduler import Scheduler
 from tasks.engine.types import GenerationRequest
+
+
+def read_network(folder: Path | str) -> GPTNeoForCausalLM:
+    """The model in `folder` as transformers runs it, in float32."""
+    return GPTNeoForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def generate(

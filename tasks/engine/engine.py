@@ -79,7 +79,7 @@ class Engine:
         for sequence in self._scheduler.canceled():
             with self._failing_alone(sequence):
                 self._finish(sequence, FinishReason.CANCELED)
-        while self._scheduler.can_admit():
+        while self._scheduler.can_admit() and self._fits(self._scheduler.waiting[0]):
             self._admit(self._scheduler.admit())
         return self._scheduler.schedule()
 
@@ -108,6 +108,12 @@ class Engine:
     def _take_in(self) -> None:
         while self._inbox:
             self._scheduler.add(self._inbox.popleft())
+
+    def _fits(self, sequence: Sequence) -> bool:
+        """A long one waits for room at the head of the queue: if shorter ones overtook it, it might wait
+        for ever."""
+        request = sequence.request
+        return self._runner.can_admit(len(request.prompt_ids) + request.max_new_tokens)
 
     def _admit(self, sequence: Sequence) -> None:
         request = sequence.request

@@ -29,8 +29,13 @@ class ModelRunner(Protocol):
     max_positions: int  #: Prompt and generated tokens together.
     eos_token_ids: frozenset[int]
 
+    def can_admit(self, num_tokens: int) -> bool:
+        """Whether a sequence of so many tokens, prompt and new ones, has room now. While nothing is admitted,
+        one of `max_positions` has."""
+
     def admit(self, slot: int, prompt_ids: Rows[int], max_new_tokens: int, sampling: SamplingParams) -> None:
-        """Reserve what a sequence needs; the slot is free. An exception fails this sequence alone."""
+        """Reserve what a sequence needs; the slot is free and `can_admit` said yes. An exception fails this
+        sequence alone."""
 
     def run(self, chunks: Rows[Chunk]) -> list[int | Exception]:
         """Run the chunks in one pass; one entry for each chunk that emits, in order: its sampled token,

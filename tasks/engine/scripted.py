@@ -32,6 +32,8 @@ class ScriptedRunner:
     num_slots: int = 4
     max_positions: int = 2048
     vocabulary_size: int = 257
+    #: Prompt and new tokens that all sequences together have room for.
+    num_kv_tokens: int = 10**9
     eos_token_ids: frozenset[int] = frozenset({0})
     #: Tokens for certain prompts; when they are used up, the sequence goes on with computed ones.
     scripts: Mapping[tuple[int, ...], Rows[int]] = field(default_factory=dict)
@@ -48,7 +50,13 @@ class ScriptedRunner:
     def used_slots(self) -> frozenset[int]:
         return frozenset(self._rows)
 
+    def can_admit(self, num_tokens: int) -> bool:
+        taken = sum(len(row.prompt_ids) + row.max_new_tokens for row in self._rows.values())
+        return taken + num_tokens <= self.num_kv_tokens
+
     def admit(self, slot: int, prompt_ids: Rows[int], max_new_tokens: int, sampling: SamplingParams) -> None:
+        if not self.can_admit(len(prompt_ids) + max_new_tokens):
+            raise ContractBroken("a sequence was admitted for which there is no room")
         if slot in self._rows or not 0 <= slot < self.num_slots:
             raise ContractBroken(f"slot {slot} is not free")
         self._rows[slot] = _Row(tuple(prompt_ids), max_new_tokens, sampling.seed)

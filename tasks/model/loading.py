@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,10 +20,15 @@ from tasks.model.detokenizer import ByteLevelDetokenizer, token_bytes
 from tasks.model.errors import ModelError, reason
 from tasks.model.folder import fingerprint, read_config, read_json, weight_files
 from tasks.model.gpt_neo import GPTNeoRunner
+from tasks.model.memory import return_freed_memory
+from tasks.model.precision import Precision
 from tasks.model.source import SHIPPED_MODEL, find
 from tasks.model.tokenizer import check_vocabulary, read_tokenizer
+from tasks.model.weights import Weights, pack
 
 __all__ = ["SHIPPED_MODEL", "LoadedModel", "ModelError", "load"]
+
+logger = logging.getLogger(__name__)
 
 #: The parameters of a request for which a model may bring its own defaults.
 DEFAULTED = (
@@ -42,16 +48,20 @@ UNLOADABLE = (StrictDataclassError, ImportError, KeyError, OSError, RuntimeError
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LoadedModel:
-    """A model in memory, float32, and what others must know of it."""
+    """A model in memory, and what others must know of it."""
 
     model_id: str
     revision: str  #: Commit of the hub; empty for a local folder.
     fingerprint: str  #: The same content has the same one, wherever it was loaded from.
-    network: GPTNeoForCausalLM
+    weights: Weights
     tokenizer_json: str
-    max_positions: int  #: Prompt and generated tokens together.
     eos_token_ids: frozenset[int]
     generation_defaults: Mapping[str, Any]  #: Names as in a request; only what the model says.
+
+    @property
+    def max_positions(self) -> int:
+        """Prompt and generated tokens together."""
+        return self.weights.max_positions
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -65,16 +75,23 @@ class LoadedModel:
         """The tokens of a prompt. Safe to call from many threads."""
         return tuple(self.tokenizer.encode(text).ids)
 
-    def new_runner(self, num_slots: int) -> GPTNeoRunner:
-        return GPTNeoRunner(self.network, num_slots=num_slots, eos_token_ids=self.eos_token_ids)
+    def new_runner(self, num_slots: int, num_kv_tokens: int = 0) -> GPTNeoRunner:
+        """As GPTNeoRunner's arguments say."""
+        return GPTNeoRunner(
+            self.weights,
+            num_slots=num_slots,
+            eos_token_ids=self.eos_token_ids,
+            num_kv_tokens=num_kv_tokens,
+        )
 
     def new_detokenizer(self, _request: GenerationRequest) -> ByteLevelDetokenizer:
         return ByteLevelDetokenizer(self._token_bytes)
 
 
-def load(name: str, *, revision: str | None = None) -> LoadedModel:
+def load(name: str, *, revision: str | None = None, precision: Precision = Precision.FLOAT32) -> LoadedModel:
     """Load a GPT-Neo from a folder, the hub ("owner/name", with a commit as `revision`) or, for "stories" and
-    the empty name, the one that is shipped. Safetensors only; code from the folder is never run.
+    the empty name, the one that is shipped. Safetensors only; code from the folder is never run. Where the
+    operators of `precision` are missing, the weights are float32.
 
     Raises ModelError, which names the path and the remedy.
     """
@@ -86,15 +103,16 @@ def load(name: str, *, revision: str | None = None) -> LoadedModel:
     check_vocabulary(Tokenizer.from_str(tokenizer_json), config.get("vocab_size", 0), folder)
     generation_path = folder / "generation_config.json"
     generation = read_json(generation_path) if generation_path.exists() else {}
-    network = _load_network(folder)
+    weights = pack(_load_network(folder), precision)
+    return_freed_memory()
+    logger.info("model %s is held in %s", source.model_id, weights.precision)
     described = [folder / "config.json", *([generation_path] if generation else [])]
     return LoadedModel(
         model_id=source.model_id,
         revision=source.revision,
         fingerprint=fingerprint([*described, *files], tokenizer_json),
-        network=network,
+        weights=weights,
         tokenizer_json=tokenizer_json,
-        max_positions=network.config.max_position_embeddings,
         eos_token_ids=_eos_token_ids(config, generation),
         generation_defaults=_generation_defaults(config, generation),
     )

@@ -1,83 +1,81 @@
-"""Choosing the next token, by transformers' definitions and in its order."""
+"""Choosing the next token of many sequences in one pass, by transformers' definitions and in its order."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence as Rows
 
 import torch
 from torch import Tensor
 
 from tasks.engine.types import SamplingParams
+from tasks.model.drawing import draw, pick
 from tasks.model.errors import BrokenLogits
 
 
 class Sampler:
-    """The next tokens of one sequence. What it draws depends on its own seed and logits alone."""
+    """What one sequence brings to the choice: its parameters, its random numbers, the tokens it has seen."""
 
-    def __init__(self, params: SamplingParams, prompt_ids: Rows[int], vocabulary_size: int) -> None:
-        self._params = params
+    def __init__(self, params: SamplingParams, prompt_ids: Rows[int]) -> None:
+        self.params = params
         self._generator = torch.Generator().manual_seed(params.seed)
-        self._seen: Tensor | None = None  # [vocabulary] bool, only for the penalty
-        if params.repetition_penalty != 1.0:
-            self._seen = torch.zeros(vocabulary_size, dtype=torch.bool)
-            self._seen[list(prompt_ids)] = True
+        # Only for the penalty; a dict is a set in a fixed order.
+        self._seen = dict.fromkeys(prompt_ids if params.repetition_penalty != 1.0 else ())
 
-    def sample(self, logits: Tensor) -> int:
-        """The token that follows; logits: [vocabulary] float32. Raises BrokenLogits."""
-        if not torch.isfinite(logits).all():
-            raise BrokenLogits
-        params = self._params
-        if self._seen is not None:
-            logits = penalize_repetition(logits, self._seen, params.repetition_penalty)
-        if params.do_sample:
-            token_id = draw(probabilities(logits, params), self._generator)
-        else:
-            token_id = int(logits.argmax())
-        if self._seen is not None:
-            self._seen[token_id] = True
-        return token_id
+    def penalize(self, logits: Tensor) -> None:
+        """Make the tokens that are in the text already less likely, in place; logits: [vocabulary]."""
+        if not self._seen:
+            return
+        penalty = self.params.repetition_penalty
+        seen = torch.tensor(list(self._seen))
+        values = logits[seen]
+        logits[seen] = torch.where(values < 0, values * penalty, values / penalty)
 
+    def uniform(self) -> float:
+        """The random number of the next token, from 0 to 1 (excluded)."""
+        return torch.rand((), dtype=torch.float64, generator=self._generator).item()
 
-def penalize_repetition(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
-    """Make the tokens that are in the text already less likely; logits, seen: [vocabulary]."""
-    return torch.where(seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
+    def remember(self, token_id: int) -> None:
+        """The token that was chosen."""
+        if self._seen:
+            self._seen[token_id] = None
 
 
-def probabilities(logits: Tensor, params: SamplingParams) -> Tensor:
-    """What to draw from: temperature, top-k, top-p, softmax; [vocabulary] → [vocabulary]."""
-    # Less the largest first, so that no temperature, however small, makes all of them infinite.
-    logits = (logits - logits.max()) / max(params.temperature, torch.finfo(logits.dtype).tiny)
-    if params.top_k:
-        logits = keep_top_k(logits, params.top_k)
-    if params.top_p < 1.0:
-        logits = keep_top_p(logits, params.top_p)
-    return logits.softmax(-1)
+def sample(logits: Tensor, samplers: Rows[Sampler]) -> list[int | Exception]:
+    """The token that follows each row, or BrokenLogits; logits: [rows, vocabulary] float32, changed in place.
 
-
-def keep_top_k(logits: Tensor, top_k: int) -> Tensor:
-    """Drop what is below the k-th largest; ties with it stay. [vocabulary] → [vocabulary]"""
-    smallest = logits.topk(min(top_k, len(logits))).values[-1]
-    return logits.masked_fill(logits < smallest, -math.inf)
-
-
-def keep_top_p(logits: Tensor, top_p: float) -> Tensor:
-    """Keep the fewest tokens that hold `top_p` of the probability, at least one; shapes as above."""
-    ascending, order = logits.sort()
-    drop = ascending.softmax(-1).cumsum(-1) <= 1 - top_p
-    drop[-1] = False
-    return logits.masked_fill(drop.scatter(0, order, drop), -math.inf)
-
-
-def draw(probs: Tensor, generator: torch.Generator) -> int:
-    """Draw an id by one uniform number: the first id at which the running sum exceeds it. probs: [vocabulary]
-
-    One number per token, whatever the vocabulary, and ids in their own order: so a faster way to the same
-    probabilities draws the same text.
+    A row's token depends on its own logits and sampler alone.
     """
-    ids = probs.nonzero().squeeze(-1)  # [kept]
-    sums = probs[ids].double().cumsum(0)  # [kept]
-    uniform = torch.rand((), dtype=torch.float64, generator=generator)
-    place = torch.searchsorted(sums, uniform * sums[-1], right=True)
-    # Rounding may make the product equal to the whole sum.
-    return int(ids[min(int(place), len(ids) - 1)])
+    for sampler, row_logits in zip(samplers, logits, strict=True):
+        sampler.penalize(row_logits)
+    healthy = _healthy(logits)
+    tokens: list[int | Exception] = [BrokenLogits() for _ in samplers]
+    greedy = [row for row in healthy if not samplers[row].params.do_sample]
+    drawn = [row for row in healthy if samplers[row].params.do_sample]
+    for rows, chosen in ((greedy, _likeliest(logits, greedy)), (drawn, _drawn(logits, drawn, samplers))):
+        for row, token_id in zip(rows, chosen, strict=True):
+            samplers[row].remember(token_id)
+            tokens[row] = token_id
+    return tokens
+
+
+def _healthy(logits: Tensor) -> list[int]:
+    """The rows that hold nothing but numbers."""
+    # A sum is broken by what is broken in it. It is many times faster than looking at every number, which
+    # is left for sums that may merely have been too large.
+    sums = logits.sum(1).isfinite().tolist()
+    return [row for row, finite in enumerate(sums) if finite or bool(logits[row].isfinite().all())]
+
+
+def _likeliest(logits: Tensor, rows: list[int]) -> list[int]:
+    if not rows:
+        return []
+    likeliest: list[int] = pick(logits, rows).argmax(1).tolist()
+    return likeliest
+
+
+def _drawn(logits: Tensor, rows: list[int], samplers: Rows[Sampler]) -> list[int]:
+    if not rows:
+        return []
+    params = [samplers[row].params for row in rows]
+    uniforms = torch.tensor([samplers[row].uniform() for row in rows], dtype=torch.float64)
+    return draw(pick(logits, rows), params, uniforms)

@@ -44,9 +44,10 @@ class ScriptedModel:
     def encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text).ids)
 
-    def new_runner(self, num_slots: int) -> ScriptedRunner:
+    def new_runner(self, num_slots: int, num_kv_tokens: int) -> ScriptedRunner:
         return ScriptedRunner(
             num_slots=num_slots,
+            num_kv_tokens=max(num_kv_tokens or 512 * num_slots, self.max_positions),
             max_positions=self.max_positions,
             eos_token_ids=self.eos_token_ids,
             before_step=lambda: time.sleep(self._step_seconds),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tasks.jobs.parse import parse_number, parse_port, parse_whole
 from tasks.jobs.settings import Settings, setting
+from tasks.model.precision import Precision
 
 
 def parse_slots(text: str) -> int:
@@ -20,6 +21,17 @@ def parse_grace(text: str) -> float:
     return parse_number(text, 1, 3600)
 
 
+def parse_kv_tokens(text: str) -> int:
+    return parse_whole(text, 0, 10**8)
+
+
+def parse_precision(text: str) -> Precision:
+    names = [each.value for each in Precision]
+    if text.strip().lower() not in names:
+        raise ValueError(f"expected one of {', '.join(names)}")
+    return Precision(text.strip().lower())
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings(Settings):
     """What one worker process reads from the environment, once."""
@@ -32,8 +44,22 @@ class WorkerSettings(Settings):
     model_revision: str = setting(
         "NEOSERVE_MODEL_REVISION", "", "Commit of a model from the hub (40 hexadecimal digits)."
     )
+    precision: Precision = setting(
+        "NEOSERVE_PRECISION",
+        Precision.AUTO,
+        "Form of the weights: `float32`, `float16`, `float16-int8head`, `int8`; `auto` is `float16` where the"
+        " processor can, else `float32`.",
+        parse_precision,
+    )
     max_batch_size: int = setting(
         "NEOSERVE_MAX_BATCH_SIZE", 16, "Texts generated at the same time, and jobs held.", parse_slots
+    )
+    kv_tokens: int = setting(
+        "NEOSERVE_KV_TOKENS",
+        0,
+        "Tokens of all texts generated at the same time, prompts and new ones together, that have room in"
+        " memory; 0: 512 for each text. At least the model's context.",
+        parse_kv_tokens,
     )
     grace_seconds: float = setting(
         "NEOSERVE_GRACE_SECONDS",

@@ -90,10 +90,18 @@ def model_options() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, model_options: tuple[str, ...]) -> Iterator[Up]:
+def model_environ() -> dict[str, str]:
+    """Settings of its processes. None: as a user starts it."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, model_options: tuple[str, ...], model_environ: dict[str, str]
+) -> Iterator[Up]:
     """A `neoserve up` that the tests of a module share."""
     ups = Ups(tmp_path_factory.mktemp("up"))
-    up = ups.start(*model_options)
+    up = ups.start(*model_options, **model_environ)
     try:
         up.wait_until_ready()
         yield up

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from tasks.engine.types import SamplingParams
-from tasks.model.loading import SHIPPED_MODEL, LoadedModel, load
+from tasks.model.loading import LoadedModel, load
 from tests.fakes import make_request
-from tests.models import build_random_model
-from tests.reference import generate, numbers_engine, run_all, tokens
+from tests.reference import generate, numbers_engine, read_network, run_all, tokens
 
 #: Tokens in the prompts: both sides of the 256-token window, and several prefill chunks.
 LENGTHS = (1, 9, 130, 255, 256, 257, 600)
@@ -25,25 +21,15 @@ STORY = (
 )
 
 
-@pytest.fixture(scope="module")
-def gpt_neo_125m() -> Iterator[LoadedModel]:
-    with TemporaryDirectory() as folder:  # Half a gigabyte: not kept, as pytest's own folders are.
-        yield load(str(build_random_model(folder, "125m")))
+@pytest.fixture(params=["shipped_folder", "gpt_neo_125m_folder"])
+def folder(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.getfixturevalue(request.param)
+    return path
 
 
-@pytest.fixture(scope="module")
-def shipped_model() -> LoadedModel:
-    if not (Path(SHIPPED_MODEL) / "model.safetensors").exists():
-        if os.environ.get("CI"):
-            pytest.fail(f"the shipped model is missing in {SHIPPED_MODEL}")
-        pytest.skip(f"the shipped model is not in {SHIPPED_MODEL} yet: tasks/model/train_stories.py makes it")
-    return load("stories")
-
-
-@pytest.fixture(params=["shipped_model", "gpt_neo_125m"])
-def model(request: pytest.FixtureRequest) -> LoadedModel:
-    loaded: LoadedModel = request.getfixturevalue(request.param)
-    return loaded
+@pytest.fixture
+def model(folder: Path) -> LoadedModel:
+    return load(str(folder))
 
 
 def prompts(model: LoadedModel) -> list[tuple[int, ...]]:
@@ -52,7 +38,9 @@ def prompts(model: LoadedModel) -> list[tuple[int, ...]]:
     return [ids[3 * place : 3 * place + length] for place, length in enumerate(LENGTHS)]
 
 
-def test_sequences_that_join_and_leave_equal_generate_token_for_token(model: LoadedModel) -> None:
+def test_sequences_that_join_and_leave_equal_generate_token_for_token(
+    folder: Path, model: LoadedModel
+) -> None:
     engine = numbers_engine(model.new_runner(3), max_prefill_tokens=100)
     generations = []
     for prompt in prompts(model):
@@ -60,8 +48,9 @@ def test_sequences_that_join_and_leave_equal_generate_token_for_token(model: Loa
         engine.step()
         engine.step()
     run_all(engine)
+    network = read_network(folder)
     for generation in generations:
-        expected = generate(model.network, generation.request.prompt_ids, NUM_NEW)
+        expected = generate(network, generation.request.prompt_ids, NUM_NEW)
         assert tokens(generation) == expected, f"{len(generation.request.prompt_ids)} prompt tokens"
 
 
@@ -82,12 +71,13 @@ def test_a_seed_writes_the_same_text_alone_and_in_company(model: LoadedModel) ->
     assert [tokens(each) for each in together] == [tokens(each) for each in alone]
 
 
-def test_the_shipped_model_ends_its_stories(shipped_model: LoadedModel) -> None:
-    engine = numbers_engine(shipped_model.new_runner(4))
+def test_the_shipped_model_ends_its_stories(shipped_folder: Path) -> None:
+    model = load(str(shipped_folder))
+    engine = numbers_engine(model.new_runner(4))
     generations = [
         engine.submit(
             make_request(
-                prompt_ids=shipped_model.encode("Once upon a time"),
+                prompt_ids=model.encode("Once upon a time"),
                 max_new_tokens=1000,
                 sampling=SamplingParams(do_sample=True, temperature=0.8, top_k=50, seed=seed),
             )

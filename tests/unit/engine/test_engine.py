@@ -98,6 +98,24 @@ def test_requests_join_between_steps_and_do_not_change_each_other() -> None:
     assert [each.text for each in together] == [each.text for each in alone]
 
 
+def test_a_long_request_waits_for_room_and_shorter_ones_do_not_overtake_it() -> None:
+    engine = make_engine(ScriptedRunner(num_slots=4, num_kv_tokens=20))
+    first = engine.submit(make_request(prompt_ids=(1,) * 8, max_new_tokens=2))
+    second = engine.submit(make_request(prompt_ids=(2,) * 4, max_new_tokens=5))
+    long = engine.submit(make_request(prompt_ids=(3,) * 10, max_new_tokens=2))
+    short = engine.submit(make_request(prompt_ids=(4,), max_new_tokens=1))
+    for generation in (first, second):
+        assert engine.has_work
+        while not generation.done:
+            assert (long.started_at, short.started_at) == (None, None)
+            engine.step()
+    # Now there is room for 12 tokens in one piece, and for the two of the short one beside them.
+    engine.step()
+    assert None not in (long.started_at, short.started_at)
+    run_all(engine)
+    assert (long.finish_reason, short.finish_reason) == ("length", "length")
+
+
 def test_a_canceled_request_leaves_in_the_next_step_with_the_text_so_far() -> None:
     runner = ScriptedRunner()
     engine = make_engine(runner)

@@ -15,6 +15,8 @@ from tasks.engine.types import FinishReason, SamplingParams
 from tests.fakes import ScriptedRunner, make_engine, make_request
 
 NUM_SLOTS = 3
+#: Room for the longest request and a short one.
+NUM_KV_TOKENS = 24
 
 
 class RowFailed(Exception):
@@ -35,7 +37,10 @@ class EngineMachine(RuleBasedStateMachine):
         self.step_errors: dict[int, Exception] = {}
         self.row_errors: dict[tuple[int, int], Exception] = {}
         self.runner = ScriptedRunner(
-            num_slots=NUM_SLOTS, step_errors=self.step_errors, row_errors=self.row_errors
+            num_slots=NUM_SLOTS,
+            num_kv_tokens=NUM_KV_TOKENS,
+            step_errors=self.step_errors,
+            row_errors=self.row_errors,
         )
         self.engine = make_engine(self.runner, max_prefill_tokens=5)
         self.generations: list[Generation] = []

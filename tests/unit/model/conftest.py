@@ -4,9 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from transformers import GPTNeoForCausalLM
 
 from tasks.model.loading import LoadedModel, load
 from tests.models import build_small_model
+from tests.reference import read_network
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +19,12 @@ def pristine_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_model(pristine_folder: Path) -> LoadedModel:
     return load(str(pristine_folder))
+
+
+@pytest.fixture(scope="session")
+def small_network(pristine_folder: Path) -> GPTNeoForCausalLM:
+    """The same model as transformers runs it."""
+    return read_network(pristine_folder)
 
 
 @pytest.fixture

@@ -11,11 +11,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import GPTNeoForCausalLM
 
 from tasks.engine.types import GenerationRequest, SamplingParams
 from tasks.model.errors import BrokenLogits
 from tasks.model.gpt_neo import GPTNeoRunner
 from tasks.model.loading import LoadedModel
+from tasks.model.weights import pack
 from tests.fakes import make_request
 from tests.models import random_config, random_network
 from tests.reference import generate, numbers_engine, run_all, tokens
@@ -37,36 +39,40 @@ def request(prompt_ids: Rows[int], max_new_tokens: int = NUM_NEW, **sampling: An
 
 
 @cache
-def expected(model: LoadedModel, prompt_ids: tuple[int, ...], max_new_tokens: int = NUM_NEW) -> list[int]:
-    return generate(model.network, prompt_ids, max_new_tokens)
+def expected(
+    network: GPTNeoForCausalLM, prompt_ids: tuple[int, ...], max_new_tokens: int = NUM_NEW
+) -> list[int]:
+    return generate(network, prompt_ids, max_new_tokens)
 
 
 @pytest.mark.parametrize("max_prefill_tokens", [5, 128])
 @pytest.mark.parametrize("length", LENGTHS)
 def test_one_sequence_alone_equals_generate(
-    small_model: LoadedModel, length: int, max_prefill_tokens: int
+    small_model: LoadedModel, small_network: GPTNeoForCausalLM, length: int, max_prefill_tokens: int
 ) -> None:
     engine = numbers_engine(small_model.new_runner(1), max_prefill_tokens=max_prefill_tokens)
     generation = engine.submit(request(prompt(length)))
     run_all(engine)
-    assert tokens(generation) == expected(small_model, prompt(length))
+    assert tokens(generation) == expected(small_network, prompt(length))
 
 
-def test_the_reference_is_worth_comparing_with(small_model: LoadedModel) -> None:
-    texts = [expected(small_model, prompt(length)) for length in LENGTHS]
+def test_the_reference_is_worth_comparing_with(small_network: GPTNeoForCausalLM) -> None:
+    texts = [expected(small_network, prompt(length)) for length in LENGTHS]
     assert len({tuple(text) for text in texts}) == len(texts)
     assert min(len(set(text)) for text in texts) > NUM_NEW / 3
 
 
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
-def test_any_company_leaves_every_text_as_it_is(small_model: LoadedModel, data: st.DataObject) -> None:
+def test_any_company_leaves_every_text_as_it_is(
+    small_model: LoadedModel, small_network: GPTNeoForCausalLM, data: st.DataObject
+) -> None:
     """Sequences of mixed lengths join and leave at random, slots are used again, prompts come in chunks,
     some are canceled half-way: the others equal generate() token for token."""
     num_slots = data.draw(st.integers(1, 5))
-    engine = numbers_engine(
-        small_model.new_runner(num_slots), max_prefill_tokens=data.draw(st.integers(3, 128))
-    )
+    # The least room holds the longest request only.
+    runner = small_model.new_runner(num_slots, num_kv_tokens=data.draw(st.sampled_from([0, 1, 150])))
+    engine = numbers_engine(runner, max_prefill_tokens=data.draw(st.integers(3, 128)))
     generations = []
     for length in data.draw(st.permutations(LENGTHS)):
         generations.append(engine.submit(request(prompt(length), data.draw(st.integers(1, NUM_NEW)))))
@@ -77,20 +83,22 @@ def test_any_company_leaves_every_text_as_it_is(small_model: LoadedModel, data: 
     run_all(engine)
 
     for each in generations:
-        whole = expected(small_model, each.request.prompt_ids)
+        whole = expected(small_network, each.request.prompt_ids)
         assert tokens(each) == whole[: each.num_tokens]
         if not each.cancel_requested:
             assert each.num_tokens == min(each.request.max_new_tokens, len(whole))
 
 
-def test_the_repetition_penalty_equals_that_of_generate(small_model: LoadedModel) -> None:
+def test_the_repetition_penalty_equals_that_of_generate(
+    small_model: LoadedModel, small_network: GPTNeoForCausalLM
+) -> None:
     engine = numbers_engine(small_model.new_runner(2))
     generations = [engine.submit(request(prompt(n), repetition_penalty=1.3)) for n in (17, 40)]
     run_all(engine)
     for each in generations:
         ids = each.request.prompt_ids
-        assert tokens(each) == generate(small_model.network, ids, NUM_NEW, repetition_penalty=1.3)
-        assert tokens(each) != expected(small_model, ids)
+        assert tokens(each) == generate(small_network, ids, NUM_NEW, repetition_penalty=1.3)
+        assert tokens(each) != expected(small_network, ids)
 
 
 def test_a_seed_gives_the_same_text_alone_and_in_company(small_model: LoadedModel) -> None:
@@ -112,34 +120,38 @@ def test_a_seed_gives_the_same_text_alone_and_in_company(small_model: LoadedMode
     assert tokens(generation) != tokens(alone[LENGTHS.index(40)])
 
 
-def test_the_end_token_ends_the_text_as_in_generate(small_model: LoadedModel) -> None:
-    text = expected(small_model, prompt(17))
+def test_the_end_token_ends_the_text_as_in_generate(
+    small_model: LoadedModel, small_network: GPTNeoForCausalLM
+) -> None:
+    text = expected(small_network, prompt(17))
     end = text[5]
-    runner = GPTNeoRunner(small_model.network, num_slots=1, eos_token_ids=frozenset({end}))
+    runner = GPTNeoRunner(small_model.weights, num_slots=1, eos_token_ids=frozenset({end}))
     engine = numbers_engine(runner)
     generation = engine.submit(request(prompt(17)))
     run_all(engine)
-    assert tokens(generation) == generate(small_model.network, prompt(17), NUM_NEW, eos_token_id=end)
+    assert tokens(generation) == generate(small_network, prompt(17), NUM_NEW, eos_token_id=end)
     assert tokens(generation) == text[: text.index(end) + 1]
     assert generation.finish_reason == "eos"
 
 
-def test_the_last_position_of_the_context_can_be_used(small_model: LoadedModel) -> None:
+def test_the_last_position_of_the_context_can_be_used(
+    small_model: LoadedModel, small_network: GPTNeoForCausalLM
+) -> None:
     engine = numbers_engine(small_model.new_runner(1))
     generation = engine.submit(request(prompt(120), 8))
     run_all(engine)
-    assert tokens(generation) == expected(small_model, prompt(120), 8)
+    assert tokens(generation) == expected(small_network, prompt(120), 8)
 
 
 @pytest.mark.parametrize("foreign", [-1, 300, 10**9])
 def test_a_token_that_the_model_does_not_know_fails_its_own_row_alone(
-    small_model: LoadedModel, foreign: int
+    small_model: LoadedModel, small_network: GPTNeoForCausalLM, foreign: int
 ) -> None:
     engine = numbers_engine(small_model.new_runner(2))
     broken, healthy = engine.submit(request((5, foreign))), engine.submit(request(prompt(17)))
     run_all(engine)
     assert isinstance(broken.error, ValueError)
-    assert tokens(healthy) == expected(small_model, prompt(17))
+    assert tokens(healthy) == expected(small_network, prompt(17))
 
 
 def test_a_row_whose_numbers_break_fails_alone() -> None:
@@ -151,7 +163,7 @@ def test_a_row_whose_numbers_break_fails_alone() -> None:
     network.lm_head.weight = torch.nn.Parameter(network.lm_head.weight.detach().clone())
     with torch.no_grad():
         network.transformer.wte.weight[broken_token] = float("nan")
-    engine = numbers_engine(GPTNeoRunner(network, num_slots=2, eos_token_ids=frozenset()))
+    engine = numbers_engine(GPTNeoRunner(pack(network), num_slots=2, eos_token_ids=frozenset()))
     healthy = engine.submit(request(healthy_prompt, 10))
     broken = engine.submit(request((1, broken_token, 2), 10))
     run_all(engine)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.jobs.settings import InvalidSetting
+from tasks.model.precision import Precision
 from tasks.worker.settings import WorkerSettings
 
 
@@ -10,6 +11,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     settings = WorkerSettings.from_env({})
     assert (settings.model, settings.max_batch_size, settings.grace_seconds) == ("stories", 16, 25.0)
     assert (settings.metrics_port, settings.threads, settings.log_level) == (9101, 0, "INFO")
+    assert settings.precision is Precision.AUTO
 
 
 def test_what_is_set_is_read() -> None:
@@ -17,6 +19,11 @@ def test_what_is_set_is_read() -> None:
         {"NEOSERVE_MAX_BATCH_SIZE": "3", "NEOSERVE_LOG_LEVEL": "debug", "NEOSERVE_WORKER_METRICS_PORT": "0"}
     )
     assert (settings.max_batch_size, settings.log_level, settings.metrics_port) == (3, "DEBUG", 0)
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_every_precision_can_be_asked_for(precision: Precision) -> None:
+    assert WorkerSettings.from_env({"NEOSERVE_PRECISION": precision.value.upper()}).precision is precision
 
 
 @pytest.mark.parametrize(
@@ -28,6 +35,8 @@ def test_what_is_set_is_read() -> None:
         ("NEOSERVE_WORKER_METRICS_PORT", "70000"),
         ("NEOSERVE_THREADS", "-1"),
         ("NEOSERVE_LOG_LEVEL", "chatty"),
+        ("NEOSERVE_PRECISION", "float64"),
+        ("NEOSERVE_KV_TOKENS", "-1"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:

@@ -1,0 +1,15 @@
+"""The forms in which a model's weights can be held. Importing this needs no torch."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Precision(StrEnum):
+    """Values of NEOSERVE_PRECISION."""
+
+    AUTO = "auto"  #: FLOAT16 on processors that have its operator, else FLOAT32.
+    FLOAT32 = "float32"  #: Greedy texts equal transformers' `generate()` token for token.
+    FLOAT16 = "float16"  #: Weights rounded to half precision, computed in float32: half the memory.
+    FLOAT16_INT8HEAD = "float16-int8head"  #: The same, and the vocabulary matrix as INT8.
+    INT8 = "int8"  #: Weights and activations in 8 bits: fastest, and another text than the model's own.

@@ -1,0 +1,123 @@
+"""The weights of a GPT-Neo, in the forms that the runner computes with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import GPTNeoForCausalLM
+from transformers.activations import ACT2FN
+
+from tasks.model.linear import Linear, PlainLinear, choose
+from tasks.model.precision import Precision
+
+#: [tokens, hidden] → [tokens, hidden]
+Norm = Callable[[Tensor], Tensor]
+#: The names under which transformers knows the activation that `Linear.gelu` computes.
+TANH_GELU = ("gelu_new", "gelu_pytorch_tanh")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The parts of one transformer block."""
+
+    window: int | None  #: Keys that a token sees, its own included; None: all before it.
+    attention_norm: Norm
+    query_key_value: Linear  #: hidden → 3 · hidden
+    attention_output: Linear
+    mlp_norm: Norm
+    mlp_input: Callable[[Tensor], Tensor]  #: hidden → inner size, through the activation.
+    mlp_output: Linear
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """A model in memory, and its sizes."""
+
+    precision: Precision  #: The one in use, never AUTO.
+    token_embedding: Tensor  #: [vocabulary, hidden], float32 or float16
+    position_embedding: Tensor  #: [positions, hidden], float32
+    layers: tuple[Layer, ...]
+    final_norm: Norm
+    head: Linear  #: hidden → vocabulary
+    num_heads: int
+
+    @property
+    def vocabulary_size(self) -> int:
+        return self.token_embedding.shape[0]
+
+    @property
+    def max_positions(self) -> int:
+        return self.position_embedding.shape[0]
+
+    @property
+    def head_size(self) -> int:
+        return self.token_embedding.shape[1] // self.num_heads
+
+
+@torch.no_grad()
+def pack(network: GPTNeoForCausalLM, precision: Precision = Precision.FLOAT32) -> Weights:
+    """Take a float32 network apart: one matrix after the other moves into its new form and is freed.
+    The network cannot be used afterwards.
+
+    What is kept as it was is copied: it may be a view of the whole file, which would stay in memory with it.
+    """
+    served, blocks, head = choose(precision)
+    config: Any = network.config
+    transformer: Any = network.transformer
+    layers = tuple(
+        _layer(block, config.window_size if kind == "local" else None, config.activation_function, blocks)
+        for block, kind in zip(transformer.h, config.attention_layers, strict=True)
+    )
+    packed_head = head(network.lm_head.weight.detach(), None)
+    token_embedding = transformer.wte.weight.detach()
+    if not isinstance(packed_head, PlainLinear):
+        token_embedding = _table(token_embedding, may_round=served is not Precision.FLOAT32)
+    return Weights(
+        precision=served,
+        token_embedding=token_embedding,
+        position_embedding=transformer.wpe.weight.detach().clone(),
+        layers=layers,
+        final_norm=deepcopy(transformer.ln_f),
+        head=packed_head,
+        num_heads=config.num_heads,
+    )
+
+
+def _layer(block: Any, window: int | None, activation: str, form: type[Linear]) -> Layer:
+    attention = block.attn.attention
+    inner = _move(form, block.mlp.c_fc)
+    return Layer(
+        window=window,
+        attention_norm=deepcopy(block.ln_1),
+        query_key_value=_move(form, attention.q_proj, attention.k_proj, attention.v_proj),
+        attention_output=_move(form, attention.out_proj),
+        mlp_norm=deepcopy(block.ln_2),
+        mlp_input=inner.gelu if activation in TANH_GELU else _through(inner, ACT2FN[activation]),
+        mlp_output=_move(form, block.mlp.c_proj),
+    )
+
+
+def _move(form: type[Linear], *parts: nn.Linear) -> Linear:
+    """The parts, one below the other, as one matrix; they have no bias where there are several."""
+    weights = [each.weight.detach() for each in parts]
+    weight = weights[0] if len(weights) == 1 else torch.cat(weights)
+    bias = None if parts[0].bias is None else parts[0].bias.detach().clone()
+    packed = form(weight, bias)
+    for each in parts:
+        each.to("meta")
+    return packed
+
+
+def _through(inner: Linear, activation: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    return lambda x: activation(inner(x))
+
+
+def _table(embedding: Tensor, *, may_round: bool) -> Tensor:
+    """The embedding for looking rows up: in half precision where that is asked for, or loses nothing."""
+    half = embedding.half()
+    return half if may_round or torch.equal(half.float(), embedding) else embedding.clone()
