@@ -17,6 +17,8 @@ DEFAULT_MAX_LENGTH = 50
 MIN_NEW_TOKENS = 20
 #: Seeds drawn here are exact in every JSON reader, also in those that hold numbers as doubles.
 SEED_RANGE = 2**53
+#: What the workers' generators take.
+MAX_SEED = 2**63 - 1
 
 #: transformers' defaults, for what a card leaves open.
 FALLBACKS: Mapping[str, Any] = {
@@ -36,6 +38,13 @@ def resolve_parameters(request: PredictRequest, card: ModelCard, num_prompt_toke
             "num_return_sequences",
             f"must be 1 when do_sample is false, because all texts would be the same "
             f"(given: {request.num_return_sequences})",
+        )
+    if request.seed is not None and request.seed + request.num_return_sequences - 1 > MAX_SEED:
+        raise InvalidParameters.of(
+            "seed",
+            f"must be at most {MAX_SEED - request.num_return_sequences + 1} for "
+            f"{request.num_return_sequences} texts, which are drawn with seed, seed + 1, … "
+            f"(given: {request.seed})",
         )
     return Parameters(
         max_new_tokens=resolve_length(request, card, num_prompt_tokens),

@@ -51,3 +51,7 @@ def main() -> None:
 
 for command in (up, api, worker, predict, submit, status, settings):
     main.add_command(command)
+
+
+if __name__ == "__main__":
+    main()

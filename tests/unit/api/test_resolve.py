@@ -113,3 +113,10 @@ def test_several_texts_need_sampling() -> None:
     assert resolve(num_return_sequences=8).num_return_sequences == 8
     with pytest.raises(InvalidParameters, match="must be 1 when do_sample is false"):
         resolve(num_return_sequences=2, do_sample=False)
+
+
+def test_the_last_text_needs_a_seed_too() -> None:
+    options: dict[str, Any] = {"do_sample": True, "num_return_sequences": 2}
+    assert resolve(seed=2**63 - 2, **options).seed == 2**63 - 2
+    with pytest.raises(InvalidParameters):
+        resolve(seed=2**63 - 1, **options)
