@@ -54,7 +54,8 @@ timeout = 60
 # Its default place is under the home directory, which containers may not have; nobody uses it here.
 control_socket_disable = True
 # Our own lines say what there is to say; a request is logged by the app, without its query.
-loglevel = "warning"
+# A warning of gunicorn's quotes the first line of a malformed request, which may be a prompt.
+loglevel = "error"
 proc_name = "neoserve-api"
 
 

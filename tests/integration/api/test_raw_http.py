@@ -82,3 +82,18 @@ def test_slow_clients_do_not_slow_the_others(api: ApiProcess, worker: FakeWorker
     finally:
         for connection in slow:
             connection.close()
+
+
+def test_a_body_taken_for_a_request_line_is_not_logged(api: ApiProcess) -> None:
+    body = b'{"text":"CANARY-OF-A-PROMPT","seed":1}\r\n\r\n'
+    connection = socket.create_connection(("127.0.0.1", api.port), timeout=30)
+    with connection:
+        # Without a Content-Length the body is what comes after the request: the next one.
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" + body)
+        answers = b""
+        while piece := connection.recv(65536):
+            answers += piece
+    assert answers.startswith(b"HTTP/1.1 200")
+    assert b"HTTP/1.1 400" in answers
+    assert httpx.get(f"{api.url}/healthz").status_code == 200
+    assert "CANARY" not in api.output
