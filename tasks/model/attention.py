@@ -1,36 +1,42 @@
-"""Attention of every chunk over its own sequence."""
+"""Attention of every chunk over its own sequence: the interface."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence as Rows
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 
-from tasks.model.step_plan import Plan, Span
+from tasks.model.kv_cache import KVCache
+from tasks.model.span import Span
+
+#: What an attention finds out about a step once for all layers of a kind.
+PlanT = TypeVar("PlanT")
 
 
-def attend(query_key_value: Tensor, memory: Tensor, spans: Rows[Span], plan: Plan) -> Tensor:
-    """Store the step's keys and values in one layer's memory, and attend.
+class Attention(ABC, Generic[PlanT]):
+    """Stores a step's keys and values and attends. Only this looks into KVCache.layers: outside, keys and
+    values are copied or made zero in whole pages and whole rings, so their order within 16 places is its own.
 
-    query_key_value: [tokens, 3, heads, head size], memory as in KVCache.layers; returns [tokens, hidden].
+    Places that no token of a sequence was written to hold zeros or the finite numbers of another sequence.
     """
-    permuted = query_key_value.permute(1, 2, 0, 3)
-    query, new = permuted[:1], permuted[1:]  # [1, …] and [2, heads, tokens, head size]
-    # Read before the writing, which takes their places.
-    earlier = [None if view.earlier is None else memory[:, :, view.earlier] for view in plan.views]
-    memory.index_copy_(2, plan.places, new if plan.rows is None else new[:, :, plan.rows])
-    all_keys, all_values = memory[:, None]
-    attended = []
-    for span, view, before in zip(spans, plan.views, earlier, strict=True):
-        if before is None:
-            keys, values = all_keys.narrow(2, *view.stored), all_values.narrow(2, *view.stored)
-        else:
-            keys, values = torch.cat([before, new[:, :, span.rows]], dim=2)[:, None]
-        # GPT-Neo was trained with scores that are not scaled.
-        result = scaled_dot_product_attention(
-            query[:, :, span.rows], keys, values, attn_mask=view.mask, scale=1.0
-        )  # [1, heads, tokens, head size]
-        attended.append(result.transpose(1, 2).reshape(span.num_tokens, -1))
-    return torch.cat(attended)
+
+    kv_dtype: torch.dtype  #: Of KVCache.layers.
+
+    @abstractmethod
+    def ring_places(self, window: int) -> int:
+        """Places of a ring in the layers with `window`: at least so many."""
+
+    @abstractmethod
+    def plan(self, spans: Rows[Span], cache: KVCache, window: int | None) -> PlanT:
+        """For the layers with `window`, or those that see everything; valid for this step."""
+
+    @abstractmethod
+    def attend(self, query_key_value: Tensor, memory: Tensor, plan: PlanT) -> Tensor:
+        """Store the step's keys and values in one layer's memory, and attend, without scaling the scores.
+
+        query_key_value: [tokens, 3, heads, head size] float32, memory as in KVCache.layers; returns
+        [tokens, hidden] float32. A token's result depends on its own sequence alone.
+        """

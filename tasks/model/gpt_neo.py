@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Rows
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,32 +12,66 @@ from torch.nn.functional import embedding
 
 from tasks.engine.runner import Chunk
 from tasks.engine.types import SamplingParams
-from tasks.model.attention import attend
+from tasks.model.attention import Attention
 from tasks.model.kv_cache import KVCache
+from tasks.model.pages import PAGE_TOKENS
 from tasks.model.sampling import Sampler, sample
-from tasks.model.step_plan import Span, plan, spans_of
+from tasks.model.span import Span, spans_of
+from tasks.model.torch_attention import TorchAttention
 from tasks.model.weights import Weights
 
 #: Tokens for which keys and values are reserved in each slot, on average, unless told otherwise.
 KV_TOKENS_PER_SLOT = 512
 
 
+@dataclass(slots=True)
+class _Admitted:
+    """A sequence that has a slot."""
+
+    prompt_ids: Rows[int]
+    sampler: Sampler
+    sound: bool = True  #: All its keys and values are numbers.
+
+
 class GPTNeoRunner:
     """Implements tasks.engine.runner.ModelRunner; several runners may share the weights."""
 
     def __init__(
-        self, weights: Weights, *, num_slots: int, eos_token_ids: frozenset[int], num_kv_tokens: int = 0
+        self,
+        weights: Weights,
+        *,
+        num_slots: int,
+        eos_token_ids: frozenset[int],
+        num_kv_tokens: int = 0,
+        num_prefix_tokens: int = 0,
+        attention: Attention[Any] | None = None,
     ) -> None:
         """`num_kv_tokens`: prompt and new tokens of all sequences together; 0: 512 for each slot. It is never
-        less than the model's context, so that any one sequence fits."""
+        less than the model's context, so that any one sequence fits. `num_prefix_tokens`: of prompts, kept
+        for the next ones that begin so. `attention`: torch's unless told otherwise."""
         self.num_slots = num_slots
         self.max_positions = weights.max_positions
         self.eos_token_ids = eos_token_ids
+        self.page_tokens = PAGE_TOKENS if num_prefix_tokens >= PAGE_TOKENS else 0
         self._weights = weights
+        self._attention = attention or TorchAttention()
         self._cache = KVCache(
-            weights, num_slots=num_slots, num_tokens=num_kv_tokens or KV_TOKENS_PER_SLOT * num_slots
+            weights,
+            num_slots=num_slots,
+            num_tokens=num_kv_tokens or KV_TOKENS_PER_SLOT * num_slots,
+            num_prefix_tokens=num_prefix_tokens,
+            dtype=self._attention.kv_dtype,
+            ring_places=self._attention.ring_places,
         )
-        self._samplers: dict[int, Sampler] = {}
+        self._sequences: dict[int, _Admitted] = {}
+
+    @property
+    def num_kv_tokens(self) -> int:
+        return self._cache.num_tokens
+
+    @property
+    def num_kv_tokens_in_use(self) -> int:
+        return self._cache.num_tokens_in_use
 
     def can_admit(self, num_tokens: int) -> bool:
         return self._cache.fits(num_tokens)
@@ -45,17 +81,36 @@ class GPTNeoRunner:
         if not all(0 <= token_id < self._weights.vocabulary_size for token_id in prompt_ids):
             raise ValueError("a prompt token is not in the model's vocabulary")
         self._cache.take(slot, len(prompt_ids) + max_new_tokens)
-        self._samplers[slot] = Sampler(sampling, prompt_ids)
+        self._sequences[slot] = _Admitted(prompt_ids, Sampler(sampling, prompt_ids))
+
+    def reuse(self, slot: int, num_run: int) -> int:
+        # The last token is always run: what follows it is needed.
+        return self._cache.restore(slot, self._sequences[slot].prompt_ids[:-1], num_run)
 
     def release(self, slot: int) -> None:
+        sequence = self._sequences.pop(slot, None)
+        if sequence is not None and not sequence.sound:
+            # Its memory goes to others, who must not read numbers that are none.
+            self._cache.erase(slot)
         self._cache.give_back(slot)
-        self._samplers.pop(slot, None)
 
     @torch.inference_mode()
     def run(self, chunks: Rows[Chunk]) -> list[int | Exception]:
         """One pass over all chunks; see ModelRunner. A row whose logits are broken gets BrokenLogits."""
         spans = spans_of(chunks)
+        sequences = [self._sequences[span.slot] for span in spans]
+        sound = [sequence.sound for sequence in sequences]
+        for sequence in sequences:
+            sequence.sound = False  # Until this step has succeeded.
         hidden = self._forward(chunks, spans)  # [tokens, hidden]
+        tokens = self._sample(hidden, spans, chunks)
+        finite = hidden.sum(1).isfinite()  # [tokens]
+        for span, sequence, before in zip(spans, sequences, sound, strict=True):
+            sequence.sound = before and bool(finite[span.rows].all())
+            self._keep(span, sequence)
+        return tokens
+
+    def _sample(self, hidden: Tensor, spans: Rows[Span], chunks: Rows[Chunk]) -> list[int | Exception]:
         last_rows = {
             span.slot: span.rows.stop - 1 for span, chunk in zip(spans, chunks, strict=True) if chunk.emits
         }
@@ -63,24 +118,30 @@ class GPTNeoRunner:
             return []
         last = hidden[list(last_rows.values())]  # [emitting, hidden]
         logits = self._weights.head(self._weights.final_norm(last))  # [emitting, vocabulary]
-        return sample(logits, [self._samplers[slot] for slot in last_rows])
+        return sample(logits, [self._sequences[slot].sampler for slot in last_rows])
+
+    def _keep(self, span: Span, sequence: _Admitted) -> None:
+        """Keep the beginning of the prompt that ends with this chunk, where it ends with a page."""
+        ends_page = span.end % PAGE_TOKENS == 0 and span.end <= len(sequence.prompt_ids)
+        if self.page_tokens and ends_page and sequence.sound:
+            self._cache.keep(span.slot, sequence.prompt_ids[: span.end])
 
     def _forward(self, chunks: Rows[Chunk], spans: list[Span]) -> Tensor:
         weights = self._weights
         token_ids = torch.tensor([token_id for chunk in chunks for token_id in chunk.token_ids])  # [tokens]
         positions = torch.cat([torch.arange(span.start, span.end) for span in spans])  # [tokens]
         plans = {
-            window: plan(spans, self._cache, window) for window in {each.window for each in weights.layers}
+            window: self._attention.plan(spans, self._cache, window)
+            for window in {each.window for each in weights.layers}
         }
         # [tokens, hidden]
         hidden = embedding(token_ids, weights.token_embedding).float()
         hidden = hidden + embedding(positions, weights.position_embedding)
         for layer, memory in zip(weights.layers, self._cache.layers, strict=True):
             query_key_value = layer.query_key_value(layer.attention_norm(hidden))  # [tokens, 3 · hidden]
-            attended = attend(
+            attended = self._attention.attend(
                 query_key_value.view(-1, 3, weights.num_heads, weights.head_size),
                 memory,
-                spans,
                 plans[layer.window],
             )
             hidden = layer.attention_output.add(attended, hidden)

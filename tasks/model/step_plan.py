@@ -1,4 +1,4 @@
-"""Where the tokens of one step go, and what they see."""
+"""Where the tokens of one step go, and what they see: for torch's attention."""
 
 from __future__ import annotations
 
@@ -8,30 +8,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tasks.engine.runner import Chunk
 from tasks.model.kv_cache import KVCache
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The tokens of one chunk."""
-
-    slot: int
-    rows: slice  #: Of the step's tensors.
-    start: int  #: Positions in the sequence.
-    end: int
-
-    @property
-    def num_tokens(self) -> int:
-        return self.end - self.start
+from tasks.model.pages import PAGE_TOKENS, num_pages
+from tasks.model.span import Span
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """The keys that one chunk sees in the layers with a certain window."""
 
-    #: First place and number of them, once this step's tokens are written.
-    stored: tuple[int, int]
+    rows: slice  #: The chunk's, of the step's tensors.
+    #: Where they are once this step's tokens are written: first place and number, or the places where these
+    #: do not follow one another.
+    stored: tuple[int, int] | Tensor
     #: For several tokens at once in a ring, which overwrite each other's keys: the places of the keys before
     #: them, to be read before this step's tokens are written; those of the chunk itself follow.
     earlier: Tensor | None
@@ -47,32 +36,31 @@ class Plan:
     views: list[View]  #: One for each span.
 
 
-def spans_of(chunks: Rows[Chunk]) -> list[Span]:
-    spans, row = [], 0
-    for chunk in chunks:
-        num_tokens = len(chunk.token_ids)
-        spans.append(Span(chunk.slot, slice(row, row + num_tokens), chunk.start, chunk.start + num_tokens))
-        row += num_tokens
-    return spans
-
-
 def plan(spans: Rows[Span], cache: KVCache, window: int | None) -> Plan:
     """For the layers with `window`, or those that see everything."""
-    firsts = [cache.place(span.slot, window) for span in spans]
-    return _whole(spans, firsts) if window is None else _rings(spans, firsts, window)
+    return _paged(spans, cache) if window is None else _rings(spans, cache, window)
 
 
-def _whole(spans: Rows[Span], firsts: list[int]) -> Plan:
+def _paged(spans: Rows[Span], cache: KVCache) -> Plan:
     places, views = [], []
-    for span, first in zip(spans, firsts, strict=True):
-        places.append(torch.arange(first + span.start, first + span.end))
-        views.append(View(stored=(first, span.end), earlier=None, mask=_mask(span, 0, None)))
+    for span in spans:
+        pages = cache.tables[span.slot][: num_pages(span.end)]
+        first = pages[0] * PAGE_TOKENS
+        stored: tuple[int, int] | Tensor = (first, span.end)
+        if pages == list(range(pages[0], pages[0] + len(pages))):
+            places.append(torch.arange(first + span.start, first + span.end))
+        else:
+            starts = torch.tensor(pages)[:, None] * PAGE_TOKENS
+            stored = (starts + torch.arange(PAGE_TOKENS)).flatten()[: span.end]
+            places.append(stored[span.start :])
+        views.append(View(span.rows, stored, earlier=None, mask=_mask(span, 0, None)))
     return Plan(None, torch.cat(places), views)
 
 
-def _rings(spans: Rows[Span], firsts: list[int], window: int) -> Plan:
+def _rings(spans: Rows[Span], cache: KVCache, window: int) -> Plan:
     rows, places, views = [], [], []
-    for span, first in zip(spans, firsts, strict=True):
+    for span in spans:
+        first = cache.ring(span.slot, window)
         # Of a chunk longer than the ring only the end is kept.
         kept = torch.arange(max(span.start, span.end - window), span.end)
         rows.append(kept + (span.rows.start - span.start))
@@ -86,6 +74,7 @@ def _ring_view(span: Span, first: int, window: int) -> View:
     seen_from = max(0, span.start - window + 1)
     before = first + torch.arange(seen_from, span.start) % window
     return View(
+        span.rows,
         stored=(first, min(span.end, window)),
         earlier=None if span.num_tokens == 1 else before,
         mask=_mask(span, seen_from, window),
