@@ -28,6 +28,7 @@ from bench.machine import describe_machine
 from tasks.engine.generation import Generation
 from tasks.model.gpt_neo import GPTNeoRunner
 from tasks.model.loading import load
+from tasks.model.pages import PAGE_TOKENS, num_pages
 from tasks.model.precision import Precision
 from tasks.model.weights import Weights
 from tests.fakes import make_request
@@ -77,7 +78,7 @@ def time_engine(weights: Weights, case: Case) -> Rates:
         weights,
         num_slots=case.batch,
         eos_token_ids=frozenset(),
-        num_kv_tokens=case.batch * (case.context + case.new_tokens),
+        num_kv_tokens=case.batch * num_pages(case.context + case.new_tokens) * PAGE_TOKENS,
     )
     engine = numbers_engine(runner)
 

@@ -38,7 +38,9 @@ def make_request(**fields: Any) -> GenerationRequest:
 def make_engine(
     runner: ScriptedRunner, *, max_prefill_tokens: int = 128, clock: Callable[[], float] | None = None
 ) -> Engine:
-    scheduler = Scheduler(num_slots=runner.num_slots, max_prefill_tokens=max_prefill_tokens)
+    scheduler = Scheduler(
+        num_slots=runner.num_slots, max_prefill_tokens=max_prefill_tokens, page_tokens=runner.page_tokens
+    )
     return Engine(runner, scheduler, ScriptedDetokenizer, clock or FakeClock())
 
 

@@ -53,7 +53,9 @@ class Numbers:
 
 def numbers_engine(runner: ModelRunner, *, max_prefill_tokens: int = 128) -> Engine:
     """An engine whose texts `tokens` reads."""
-    scheduler = Scheduler(num_slots=runner.num_slots, max_prefill_tokens=max_prefill_tokens)
+    scheduler = Scheduler(
+        num_slots=runner.num_slots, max_prefill_tokens=max_prefill_tokens, page_tokens=runner.page_tokens
+    )
     return Engine(runner, scheduler, Numbers)
 
 

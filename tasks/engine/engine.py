@@ -37,6 +37,7 @@ class Engine:
         self._clock = clock
         self._inbox: deque[Sequence] = deque()
         self._num_finished = 0
+        self._num_reused = 0
 
     def submit(self, request: GenerationRequest) -> Generation:
         """Queue a request. Raises InvalidRequest or RequestTooLong."""
@@ -54,17 +55,20 @@ class Engine:
 
         A step that fails ends the generations that took part in it, each once, and the next step goes on.
         """
-        started, finished_before = self._clock(), self._num_finished
+        started, finished_before, reused_before = self._clock(), self._num_finished, self._num_reused
         rows = self._schedule()
         results = self._run(rows)
         self._commit(rows, results)
         return StepStats(
             num_prefill_tokens=sum(row.num_tokens for row in rows if not row.decodes),
+            num_reused_tokens=self._num_reused - reused_before,
             num_decode_rows=sum(row.decodes for row in rows),
             num_new_tokens=sum(isinstance(result, int) for result in results),
             num_waiting=len(self._inbox) + len(self._scheduler.waiting),
             num_running=len(self._scheduler.running),
             num_finished=self._num_finished - finished_before,
+            num_kv_tokens_in_use=self._runner.num_kv_tokens_in_use,
+            num_kv_tokens=self._runner.num_kv_tokens,
             seconds=self._clock() - started,
         )
 
@@ -81,7 +85,7 @@ class Engine:
                 self._finish(sequence, FinishReason.CANCELED)
         while self._scheduler.can_admit() and self._fits(self._scheduler.waiting[0]):
             self._admit(self._scheduler.admit())
-        return self._scheduler.schedule()
+        return self._scheduler.schedule(self._reuse)
 
     def _run(self, rows: list[ScheduledRow]) -> list[RowResult]:
         if not rows:
@@ -120,6 +124,11 @@ class Engine:
         sequence.generation.start(self._clock())
         with self._failing_alone(sequence):
             self._runner.admit(sequence.slot, request.prompt_ids, request.max_new_tokens, request.sampling)
+
+    def _reuse(self, sequence: Sequence) -> None:
+        num_run = self._runner.reuse(sequence.slot, sequence.num_run)
+        self._num_reused += num_run - sequence.num_run
+        sequence.num_run = num_run
 
     def _append(self, sequence: Sequence, token_id: int) -> None:
         with self._failing_alone(sequence):

@@ -28,6 +28,16 @@ class ModelRunner(Protocol):
     num_slots: int
     max_positions: int  #: Prompt and generated tokens together.
     eos_token_ids: frozenset[int]
+    #: No chunk may cross a multiple of it, so that prompts which begin alike can share so much; 0: any may.
+    page_tokens: int
+
+    @property
+    def num_kv_tokens(self) -> int:
+        """Tokens for which there is room, of all sequences together."""
+
+    @property
+    def num_kv_tokens_in_use(self) -> int:
+        """Those of them that the admitted sequences reserve."""
 
     def can_admit(self, num_tokens: int) -> bool:
         """Whether a sequence of so many tokens, prompt and new ones, has room now. While nothing is admitted,
@@ -36,6 +46,10 @@ class ModelRunner(Protocol):
     def admit(self, slot: int, prompt_ids: Rows[int], max_new_tokens: int, sampling: SamplingParams) -> None:
         """Reserve what a sequence needs; the slot is free and `can_admit` said yes. An exception fails this
         sequence alone."""
+
+    def reuse(self, slot: int, num_run: int) -> int:
+        """The prompt's first `num_run` tokens were run, and more of it, but not all, may be known from other
+        prompts: how many need not be run now. To be asked before each chunk of a prompt. Never raises."""
 
     def run(self, chunks: Rows[Chunk]) -> list[int | Exception]:
         """Run the chunks in one pass; one entry for each chunk that emits, in order: its sampled token,

@@ -35,6 +35,8 @@ class ScriptedRunner:
     #: Prompt and new tokens that all sequences together have room for.
     num_kv_tokens: int = 10**9
     eos_token_ids: frozenset[int] = frozenset({0})
+    #: Prompts that begin alike share so many tokens, or multiples of them; 0: nothing is shared.
+    page_tokens: int = 0
     #: Tokens for certain prompts; when they are used up, the sequence goes on with computed ones.
     scripts: Mapping[tuple[int, ...], Rows[int]] = field(default_factory=dict)
     #: Steps (counted from 0) whose `run` raises.
@@ -45,14 +47,18 @@ class ScriptedRunner:
     before_step: Callable[[], object] = lambda: None
     num_steps: int = 0
     _rows: dict[int, _Row] = field(default_factory=dict, init=False)
+    _known: set[tuple[int, ...]] = field(default_factory=set, init=False)  #: Beginnings, whole pages.
 
     @property
     def used_slots(self) -> frozenset[int]:
         return frozenset(self._rows)
 
+    @property
+    def num_kv_tokens_in_use(self) -> int:
+        return sum(len(row.prompt_ids) + row.max_new_tokens for row in self._rows.values())
+
     def can_admit(self, num_tokens: int) -> bool:
-        taken = sum(len(row.prompt_ids) + row.max_new_tokens for row in self._rows.values())
-        return taken + num_tokens <= self.num_kv_tokens
+        return self.num_kv_tokens_in_use + num_tokens <= self.num_kv_tokens
 
     def admit(self, slot: int, prompt_ids: Rows[int], max_new_tokens: int, sampling: SamplingParams) -> None:
         if not self.can_admit(len(prompt_ids) + max_new_tokens):
@@ -60,6 +66,14 @@ class ScriptedRunner:
         if slot in self._rows or not 0 <= slot < self.num_slots:
             raise ContractBroken(f"slot {slot} is not free")
         self._rows[slot] = _Row(tuple(prompt_ids), max_new_tokens, sampling.seed)
+
+    def reuse(self, slot: int, num_run: int) -> int:
+        row = self._rows[slot]
+        if num_run != row.num_run or num_run >= len(row.prompt_ids):
+            raise ContractBroken(f"slot {slot} is not at {num_run} tokens of its prompt")
+        ends = range(self.page_tokens, len(row.prompt_ids), self.page_tokens) if self.page_tokens else ()
+        row.num_run = max([num_run, *(end for end in ends if row.prompt_ids[:end] in self._known)])
+        return row.num_run
 
     def run(self, chunks: Rows[Chunk]) -> list[int | Exception]:
         step = self.num_steps
@@ -81,6 +95,11 @@ class ScriptedRunner:
         if row is None or chunk.start != row.num_run or not chunk.token_ids:
             raise ContractBroken(f"a chunk at {chunk.start} does not continue slot {chunk.slot}")
         row.num_run += len(chunk.token_ids)
+        if self.page_tokens and row.num_run <= len(row.prompt_ids):
+            if row.num_run - chunk.start > self.page_tokens - chunk.start % self.page_tokens:
+                raise ContractBroken(f"a chunk at {chunk.start} crosses a multiple of {self.page_tokens}")
+            if row.num_run % self.page_tokens == 0:
+                self._known.add(row.prompt_ids[: row.num_run])
         if chunk.emits != (row.num_run == len(row.prompt_ids) + row.num_new):
             raise ContractBroken("a row emits exactly when its last token is run")
         if chunk.emits and row.num_new == row.max_new_tokens:

@@ -42,9 +42,12 @@ class StepStats:
     """What one engine step did, for the metrics. Seconds are wall time."""
 
     num_prefill_tokens: int
+    num_reused_tokens: int  #: Of prompts, not run because another one began with them.
     num_decode_rows: int
     num_new_tokens: int  #: Sampled in this step.
     num_waiting: int
     num_running: int
     num_finished: int
+    num_kv_tokens_in_use: int  #: Reserved by the sequences that are running now.
+    num_kv_tokens: int  #: Room for all of them.
     seconds: float

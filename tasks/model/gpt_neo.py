@@ -84,8 +84,11 @@ class GPTNeoRunner:
         self._sequences[slot] = _Admitted(prompt_ids, Sampler(sampling, prompt_ids))
 
     def reuse(self, slot: int, num_run: int) -> int:
+        sequence = self._sequences[slot]
+        if not sequence.sound:
+            return num_run
         # The last token is always run: what follows it is needed.
-        return self._cache.restore(slot, self._sequences[slot].prompt_ids[:-1], num_run)
+        return self._cache.restore(slot, sequence.prompt_ids[:-1], num_run)
 
     def release(self, slot: int) -> None:
         sequence = self._sequences.pop(slot, None)

@@ -75,13 +75,14 @@ class LoadedModel:
         """The tokens of a prompt. Safe to call from many threads."""
         return tuple(self.tokenizer.encode(text).ids)
 
-    def new_runner(self, num_slots: int, num_kv_tokens: int = 0) -> GPTNeoRunner:
+    def new_runner(self, num_slots: int, num_kv_tokens: int = 0, num_prefix_tokens: int = 0) -> GPTNeoRunner:
         """As GPTNeoRunner's arguments say."""
         return GPTNeoRunner(
             self.weights,
             num_slots=num_slots,
             eos_token_ids=self.eos_token_ids,
             num_kv_tokens=num_kv_tokens,
+            num_prefix_tokens=num_prefix_tokens,
         )
 
     def new_detokenizer(self, _request: GenerationRequest) -> ByteLevelDetokenizer:

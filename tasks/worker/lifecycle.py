@@ -96,8 +96,8 @@ class Lifecycle:
         started, slots = time.monotonic(), self._settings.max_batch_size
         threads = use_threads(self._settings.threads)
         self._model: ServedModel = load_model(self._settings)
-        runner = self._model.new_runner(slots, self._settings.kv_tokens)
-        scheduler = Scheduler(num_slots=slots)
+        runner = self._model.new_runner(slots, self._settings.kv_tokens, self._settings.prefix_tokens)
+        scheduler = Scheduler(num_slots=slots, page_tokens=runner.page_tokens)
         self._engine = EngineThread(Engine(runner, scheduler, self._model.new_detokenizer), self._on_step)
         self._build_writer()
         self._engine.start()

@@ -70,6 +70,19 @@ class WorkerMetrics:
         self.prefill_tokens = Counter(
             "neoserve_engine_prefill_tokens_total", "Prompt tokens run.", registry=registry
         )
+        self.prefix_tokens_reused = Counter(
+            "neoserve_engine_prefix_tokens_reused_total",
+            "Prompt tokens not run because another prompt began with them.",
+            registry=registry,
+        )
+        self.kv_tokens_in_use = Gauge(
+            "neoserve_engine_kv_tokens_in_use",
+            "Tokens of context reserved by the running texts.",
+            registry=registry,
+        )
+        self.kv_tokens = Gauge(
+            "neoserve_engine_kv_tokens", "Tokens of context that there is room for.", registry=registry
+        )
         self.decode_tokens = Counter(
             "neoserve_engine_decode_tokens_total", "Rows that wrote on, summed over steps.", registry=registry
         )
@@ -106,6 +119,9 @@ class WorkerMetrics:
         self.step_seconds.observe(stats.seconds)
         self.batch_size.observe(stats.num_running + stats.num_finished)
         self.prefill_tokens.inc(stats.num_prefill_tokens)
+        self.prefix_tokens_reused.inc(stats.num_reused_tokens)
+        self.kv_tokens_in_use.set(stats.num_kv_tokens_in_use)
+        self.kv_tokens.set(stats.num_kv_tokens)
         self.decode_tokens.inc(stats.num_decode_rows)
         self.new_tokens.inc(stats.num_new_tokens)
         self.waiting.set(stats.num_waiting)

@@ -44,7 +44,7 @@ class ScriptedModel:
     def encode(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text).ids)
 
-    def new_runner(self, num_slots: int, num_kv_tokens: int) -> ScriptedRunner:
+    def new_runner(self, num_slots: int, num_kv_tokens: int, _num_prefix_tokens: int) -> ScriptedRunner:
         return ScriptedRunner(
             num_slots=num_slots,
             num_kv_tokens=max(num_kv_tokens or 512 * num_slots, self.max_positions),

@@ -25,6 +25,10 @@ def parse_kv_tokens(text: str) -> int:
     return parse_whole(text, 0, 10**8)
 
 
+def parse_prefix_tokens(text: str) -> int:
+    return parse_whole(text, 0, 10**7)
+
+
 def parse_precision(text: str) -> Precision:
     names = [each.value for each in Precision]
     if text.strip().lower() not in names:
@@ -58,8 +62,15 @@ class WorkerSettings(Settings):
         "NEOSERVE_KV_TOKENS",
         0,
         "Tokens of all texts generated at the same time, prompts and new ones together, that have room in"
-        " memory; 0: 512 for each text. At least the model's context.",
+        " memory; 0: 512 for each text. At least the model's context. Each text takes a multiple of 128.",
         parse_kv_tokens,
+    )
+    prefix_tokens: int = setting(
+        "NEOSERVE_PREFIX_TOKENS",
+        2048,
+        "Tokens of prompts kept for prompts that begin alike, in multiples of 128; 0 is off. 128 take up to"
+        " 10 MB with a 125M model, beside room that `NEOSERVE_KV_TOKENS` has to spare.",
+        parse_prefix_tokens,
     )
     grace_seconds: float = setting(
         "NEOSERVE_GRACE_SECONDS",

@@ -39,6 +39,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.runner = ScriptedRunner(
             num_slots=NUM_SLOTS,
             num_kv_tokens=NUM_KV_TOKENS,
+            page_tokens=4,
             step_errors=self.step_errors,
             row_errors=self.row_errors,
         )
@@ -62,7 +63,8 @@ class EngineMachine(RuleBasedStateMachine):
             self.row_errors[first, fails_at] = RowFailed()
         generation = self.engine.submit(
             make_request(
-                prompt_ids=(first,) * num_prompt_tokens,
+                # Those that do not fail begin alike, and share it.
+                prompt_ids=(0 if fails_at is None else first,) * num_prompt_tokens,
                 max_new_tokens=max_new_tokens,
                 stop=stop,
                 sampling=SamplingParams(seed=first),

@@ -11,8 +11,10 @@ from tasks.engine.sequence import Sequence, SequenceStatus
 from tests.fakes import make_request
 
 
-def make_sequence(num_prompt_tokens: int = 3, *, num_run: int = 0) -> Sequence:
-    request = make_request(prompt_ids=tuple(range(1, num_prompt_tokens + 1)))
+def make_sequence(
+    num_prompt_tokens: int = 3, *, num_run: int = 0, prompt_ids: tuple[int, ...] = ()
+) -> Sequence:
+    request = make_request(prompt_ids=prompt_ids or tuple(range(1, num_prompt_tokens + 1)))
     sequence = Sequence(Generation(request, 0.0), ScriptedDetokenizer())
     sequence.num_run = num_run
     if num_run == num_prompt_tokens:
@@ -20,8 +22,10 @@ def make_sequence(num_prompt_tokens: int = 3, *, num_run: int = 0) -> Sequence:
     return sequence
 
 
-def make_scheduler(*sequences: Sequence, num_slots: int = 4, max_prefill_tokens: int = 100) -> Scheduler:
-    scheduler = Scheduler(num_slots=num_slots, max_prefill_tokens=max_prefill_tokens)
+def make_scheduler(
+    *sequences: Sequence, num_slots: int = 4, max_prefill_tokens: int = 100, page_tokens: int = 0
+) -> Scheduler:
+    scheduler = Scheduler(num_slots=num_slots, max_prefill_tokens=max_prefill_tokens, page_tokens=page_tokens)
     for sequence in sequences:
         scheduler.add(sequence)
     while scheduler.can_admit():
@@ -29,8 +33,25 @@ def make_scheduler(*sequences: Sequence, num_slots: int = 4, max_prefill_tokens:
     return scheduler
 
 
+def nothing_is_reused(_sequence: Sequence) -> None:
+    pass
+
+
 def shape(scheduler: Scheduler) -> list[tuple[int, int, bool]]:
-    return [(row.sequence.slot, row.num_tokens, row.decodes) for row in scheduler.schedule()]
+    return [(row.sequence.slot, row.num_tokens, row.decodes) for row in scheduler.schedule(nothing_is_reused)]
+
+
+def steps(scheduler: Scheduler, count: int) -> list[list[tuple[int, int]]]:
+    """Slots and tokens of the next steps, which run as scheduled."""
+    result = []
+    for _ in range(count):
+        rows = scheduler.schedule(nothing_is_reused)
+        result.append([(row.sequence.slot, row.num_tokens) for row in rows])
+        for row in rows:
+            row.sequence.num_run += row.num_tokens
+            if row.sequence.num_pending == 0:
+                row.sequence.append(9)
+    return result
 
 
 def test_sequences_get_slots_in_the_order_in_which_they_came() -> None:
@@ -61,7 +82,7 @@ def test_a_long_prompt_is_cut_into_chunks_and_goes_on_where_it_stopped() -> None
     scheduler = make_scheduler(sequence)
     sizes = []
     while not sequence.decoding:
-        (row,) = scheduler.schedule()
+        (row,) = scheduler.schedule(nothing_is_reused)
         chunk = sequence.chunk(row.num_tokens)
         assert chunk.start == sum(sizes)
         assert list(chunk.token_ids) == list(range(chunk.start + 1, chunk.start + 1 + row.num_tokens))
@@ -84,6 +105,57 @@ def test_a_prompt_of_one_token_is_a_prompt_before_it_decodes() -> None:
     sequence.num_run = 1
     sequence.append(7)
     assert shape(scheduler) == [(0, 1, True)]
+
+
+def test_no_chunk_crosses_the_end_of_a_page() -> None:
+    scheduler = make_scheduler(make_sequence(35), max_prefill_tokens=12, page_tokens=16)
+    assert steps(scheduler, 4) == [[(0, 12)], [(0, 4)], [(0, 12)], [(0, 4)]]
+    assert steps(scheduler, 2) == [[(0, 3)], [(0, 1)]]
+
+
+def test_the_budget_that_the_end_of_a_page_leaves_goes_to_the_next_prompt() -> None:
+    sequences = (make_sequence(prompt_ids=(first,) * 40) for first in (1, 2, 3))
+    scheduler = make_scheduler(*sequences, max_prefill_tokens=40, page_tokens=16)
+    assert steps(scheduler, 2) == [[(0, 16), (1, 16), (2, 8)], [(0, 16), (1, 16), (2, 8)]]
+
+
+def test_what_is_reused_is_not_scheduled() -> None:
+    def reuse(sequence: Sequence) -> None:
+        sequence.num_run = 32
+
+    scheduler = make_scheduler(make_sequence(40), page_tokens=16)
+    ((row,)) = scheduler.schedule(reuse)
+    assert (row.num_tokens, row.sequence.chunk(row.num_tokens).start) == (8, 32)
+
+
+def test_a_prompt_waits_while_an_earlier_one_runs_a_page_that_both_begin_with() -> None:
+    shared = tuple(range(32))
+    sequences = (make_sequence(prompt_ids=ids) for ids in ((*shared, 1), (*shared, 2), (7,) * 20))
+    scheduler = make_scheduler(*sequences, max_prefill_tokens=100, page_tokens=16)
+    # Nothing is reused here, so the second runs a page later what it waited for.
+    assert steps(scheduler, 3) == [[(0, 16), (2, 16)], [(0, 16), (2, 4)], [(0, 1), (1, 16), (2, 1)]]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((1,) * 16 + (2,) * 16, (1,) * 15 + (3,) + (2,) * 16),
+        ((1,) * 16, (1,) * 16),  # Its last token is run in any case.
+        ((1,) * 15, (1,) * 20),  # Its page is not completed.
+    ],
+)
+def test_prompts_that_do_not_share_a_whole_page_do_not_wait(
+    first: tuple[int, ...], second: tuple[int, ...]
+) -> None:
+    sequences = (make_sequence(prompt_ids=ids) for ids in (first, second))
+    scheduler = make_scheduler(*sequences, page_tokens=16)
+    assert [slot for slot, _ in steps(scheduler, 1)[0]] == [0, 1]
+
+
+def test_nobody_waits_for_a_text_that_is_being_written() -> None:
+    decoding = make_sequence(15, num_run=15)  # Its page ends with the token 9.
+    prompt = make_sequence(prompt_ids=(*range(1, 16), 9, 5))
+    assert steps(make_scheduler(decoding, prompt, page_tokens=16), 1) == [[(0, 1), (1, 16)]]
 
 
 def test_a_waiting_sequence_can_be_taken_out() -> None:

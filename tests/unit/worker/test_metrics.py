@@ -31,11 +31,14 @@ def test_the_port_shows_what_the_engine_did(
     metrics.observe_step(
         StepStats(
             num_prefill_tokens=30,
+            num_reused_tokens=128,
             num_decode_rows=2,
             num_new_tokens=3,
             num_waiting=1,
             num_running=3,
             num_finished=1,
+            num_kv_tokens_in_use=384,
+            num_kv_tokens=8192,
             seconds=0.01,
         )
     )
@@ -43,6 +46,9 @@ def test_the_port_shows_what_the_engine_did(
     for line in (
         "neoserve_engine_steps_total 1.0",
         "neoserve_engine_prefill_tokens_total 30.0",
+        "neoserve_engine_prefix_tokens_reused_total 128.0",
+        "neoserve_engine_kv_tokens_in_use 384.0",
+        "neoserve_engine_kv_tokens 8192.0",
         "neoserve_engine_new_tokens_total 3.0",
         "neoserve_engine_batch_size_sum 4.0",
         "neoserve_worker_slots_in_use 3.0",
