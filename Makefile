@@ -29,21 +29,21 @@ SOURCES := api client tasks tests $(wildcard bench)
 TESTS = $(wildcard tests/unit tests/integration tests/e2e tests/faults)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint fmt lock train clean
+.PHONY: help run test test-all lint fmt lock train native clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
-run: $(VENV)/.run  ## Everything in this terminal (PORT=8080 WORKERS=1 MODEL=folder)
+run: $(VENV)/.run $(VENV)/.native  ## Everything in this terminal (PORT=8080 WORKERS=1 MODEL=folder)
 	@exec $(BIN)/neoserve up --port $(PORT) --workers $(WORKERS) $(if $(MODEL),--model '$(MODEL)')
 
 # Several processes with a thread per core each would only stand in each other's way.
 test test-all: export OMP_NUM_THREADS := 1
 
-test: $(VENV)/.dev lint  ## Lint, types, import contracts, unit, integration and end-to-end tests
+test: $(VENV)/.dev $(VENV)/.native lint  ## Lint, types, import contracts, unit, integration and end-to-end tests
 	$(BIN)/pytest -m 'not slow' $(TESTS)
 
-test-all: $(VENV)/.dev lint  ## The same and the slow tests
+test-all: $(VENV)/.dev $(VENV)/.native lint  ## The same and the slow tests
 	$(BIN)/pytest $(TESTS)
 
 lint: $(VENV)/.dev  ## ruff, mypy and the import contracts
@@ -56,7 +56,7 @@ fmt: $(VENV)/.dev  ## Format, and fix what ruff can fix
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-train: $(VENV)/.run  ## Train the shipped model anew (CORPUS=stories.txt.gz)
+train: $(VENV)/.run $(VENV)/.native  ## Train the shipped model anew (CORPUS=stories.txt.gz)
 	@test -n '$(CORPUS)' || { echo 'make train: name the corpus: make train CORPUS=tinystories.txt.gz' >&2; exit 1; }
 	$(BIN)/python -m tasks.model.train_stories --corpus '$(CORPUS)' --output tasks/model/stories
 
@@ -70,8 +70,10 @@ lock: $(VENV)/.dev  ## Resolve requirements/*.txt anew from setup.cfg
 compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--output-file requirements/$(1).txt $(foreach extra,$(2),--extra $(extra)) setup.cfg
 
+native: $(VENV)/.native  ## Compile the native kernels (needs a C++ compiler; done by `run` and `test` where there is one)
+
 clean:  ## Remove the environment and everything made here
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf tasks/model/native/*.so $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What has been installed, as stamps: a second run installs nothing, a changed lock installs again.
@@ -99,4 +101,8 @@ $(VENV)/.run: requirements/run.txt setup.cfg pyproject.toml $(VENV)/.torch
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@echo 'make: installing requirements/dev.txt'
 	@$(PIP) install -qq --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+$(VENV)/.native: $(wildcard tasks/model/native/*.cpp tasks/model/native/*.h) tasks/model/native/build.py $(VENV)/.venv
+	@$(BIN)/python -m tasks.model.native.build || true
 	@touch $@

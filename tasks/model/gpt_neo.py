@@ -14,7 +14,9 @@ from tasks.engine.runner import Chunk
 from tasks.engine.types import SamplingParams
 from tasks.model.attention import Attention
 from tasks.model.kv_cache import KVCache
+from tasks.model.native.attention import NativeAttention
 from tasks.model.pages import PAGE_TOKENS
+from tasks.model.precision import Precision
 from tasks.model.sampling import Sampler, sample
 from tasks.model.span import Span, spans_of
 from tasks.model.torch_attention import TorchAttention
@@ -48,13 +50,13 @@ class GPTNeoRunner:
     ) -> None:
         """`num_kv_tokens`: prompt and new tokens of all sequences together; 0: 512 for each slot. It is never
         less than the model's context, so that any one sequence fits. `num_prefix_tokens`: of prompts, kept
-        for the next ones that begin so. `attention`: torch's unless told otherwise."""
+        for the next ones that begin so. `attention`: the best one for the weights unless told otherwise."""
         self.num_slots = num_slots
         self.max_positions = weights.max_positions
         self.eos_token_ids = eos_token_ids
         self.page_tokens = PAGE_TOKENS if num_prefix_tokens >= PAGE_TOKENS else 0
         self._weights = weights
-        self._attention = attention or TorchAttention()
+        self._attention = attention or _best_attention(weights)
         self._cache = KVCache(
             weights,
             num_slots=num_slots,
@@ -150,3 +152,10 @@ class GPTNeoRunner:
             hidden = layer.attention_output.add(attended, hidden)
             hidden = layer.mlp_output.add(layer.mlp_input(layer.mlp_norm(hidden)), hidden)
         return hidden
+
+
+def _best_attention(weights: Weights) -> Attention[Any]:
+    if weights.native and NativeAttention.serves(weights.head_size):
+        # Keys and values as exact as the weights.
+        return NativeAttention(half=weights.precision is not Precision.FLOAT32)
+    return TorchAttention()

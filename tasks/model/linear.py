@@ -1,27 +1,18 @@
 """Matrices in the form that their operator wants, each behind the same three calls.
 
-The operators of oneDNN and FBGEMM are private to torch or exist on x86 only: `works` tries one before it is
-relied on, and PlainLinear runs everywhere.
+The operators of oneDNN and FBGEMM are private to torch or exist on x86 only; PlainLinear runs everywhere.
+tasks.model.forms tries the others and chooses.
 """
 
 from __future__ import annotations
 
-import logging
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn.functional import gelu, linear
 
-from tasks.model.precision import Precision
-
-logger = logging.getLogger(__name__)
-
-#: What an operator raises on a processor, or in a build of torch, that does not have it.
-UNAVAILABLE = (AttributeError, NotImplementedError, RuntimeError, TypeError)
 #: Rows for which oneDNN chooses its layout: about what a step of a full batch has.
 EXPECTED_ROWS = 16
 
@@ -121,46 +112,3 @@ class Int8Linear(Linear):
         )[:-1]
         result = result * largest
         return result if self._bias is None else result + self._bias
-
-
-@cache
-def works(kind: type[Linear]) -> bool:
-    """Whether the operators of `kind` exist here and compute what they should."""
-    generator = torch.Generator().manual_seed(0)
-    weight, bias, x, residual = (
-        torch.randn(shape, generator=generator) for shape in ((96, 64), (96,), (3, 64), (3, 96))
-    )
-    plain = PlainLinear(weight, bias)
-    try:
-        with torch.inference_mode():
-            tried = kind(weight, bias)
-            results = [tried(x), tried.gelu(x), tried.add(x, residual)]
-    except UNAVAILABLE as error:
-        logger.info("%s does not work here: %s", kind.__name__, error)
-        return False
-    expected = [plain(x), plain.gelu(x), plain.add(x, residual)]
-    return all(
-        # 8 bits are off by about 2 % of the largest result.
-        bool((ours - theirs).abs().max() < 0.05 * theirs.abs().max())
-        for ours, theirs in zip(results, expected, strict=True)
-    )
-
-
-def choose(
-    precision: Precision, works: Callable[[type[Linear]], bool] = works
-) -> tuple[Precision, type[Linear], type[Linear]]:
-    """The precision that this machine serves when asked for `precision`, and the form of the blocks' matrices
-    and of the vocabulary's. What does not work here gives way to float32."""
-    exact = PackedLinear if works(PackedLinear) else PlainLinear
-    wanted = Precision.FLOAT16 if precision is Precision.AUTO else precision
-    forms: dict[Precision, tuple[type[Linear], type[Linear]]] = {
-        Precision.FLOAT16: (HalfLinear, HalfLinear),
-        Precision.FLOAT16_INT8HEAD: (HalfLinear, Int8Linear),
-        Precision.INT8: (Int8Linear, Int8Linear),
-    }
-    blocks, head = forms.get(wanted, (exact, exact))
-    if wanted is Precision.FLOAT32 or (works(blocks) and works(head)):
-        return wanted, blocks, head
-    if precision is not Precision.AUTO:
-        logger.warning("this processor has no operators for %s weights: serving float32", precision)
-    return Precision.FLOAT32, exact, exact

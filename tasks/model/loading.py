@@ -21,7 +21,7 @@ from tasks.model.errors import ModelError, reason
 from tasks.model.folder import fingerprint, read_config, read_json, weight_files
 from tasks.model.gpt_neo import GPTNeoRunner
 from tasks.model.memory import return_freed_memory
-from tasks.model.precision import Precision
+from tasks.model.precision import Kernels, Precision
 from tasks.model.source import SHIPPED_MODEL, find
 from tasks.model.tokenizer import check_vocabulary, read_tokenizer
 from tasks.model.weights import Weights, pack
@@ -89,7 +89,13 @@ class LoadedModel:
         return ByteLevelDetokenizer(self._token_bytes)
 
 
-def load(name: str, *, revision: str | None = None, precision: Precision = Precision.FLOAT32) -> LoadedModel:
+def load(
+    name: str,
+    *,
+    revision: str | None = None,
+    precision: Precision = Precision.FLOAT32,
+    kernels: Kernels = Kernels.AUTO,
+) -> LoadedModel:
     """Load a GPT-Neo from a folder, the hub ("owner/name", with a commit as `revision`) or, for "stories" and
     the empty name, the one that is shipped. Safetensors only; code from the folder is never run. Where the
     operators of `precision` are missing, the weights are float32.
@@ -104,9 +110,14 @@ def load(name: str, *, revision: str | None = None, precision: Precision = Preci
     check_vocabulary(Tokenizer.from_str(tokenizer_json), config.get("vocab_size", 0), folder)
     generation_path = folder / "generation_config.json"
     generation = read_json(generation_path) if generation_path.exists() else {}
-    weights = pack(_load_network(folder), precision)
+    weights = pack(_load_network(folder), precision, kernels)
     return_freed_memory()
-    logger.info("model %s is held in %s", source.model_id, weights.precision)
+    logger.info(
+        "model %s is held in %s, computed by %s",
+        source.model_id,
+        weights.precision,
+        "native kernels" if weights.native else "torch",
+    )
     described = [folder / "config.json", *([generation_path] if generation else [])]
     return LoadedModel(
         model_id=source.model_id,

@@ -1,4 +1,4 @@
-"""The forms in which a model's weights can be held. Importing this needs no torch."""
+"""The forms in which a model's weights can be held, and what computes. Importing this needs no torch."""
 
 from __future__ import annotations
 
@@ -13,3 +13,10 @@ class Precision(StrEnum):
     FLOAT16 = "float16"  #: Weights rounded to half precision, computed in float32: half the memory.
     FLOAT16_INT8HEAD = "float16-int8head"  #: The same, and the vocabulary matrix as INT8.
     INT8 = "int8"  #: Weights and activations in 8 bits: fastest, and another text than the model's own.
+
+
+class Kernels(StrEnum):
+    """Values of NEOSERVE_KERNELS."""
+
+    AUTO = "auto"  #: The native ones of tasks.model.native where they are built and the processor has them.
+    TORCH = "torch"  #: torch's operators only.

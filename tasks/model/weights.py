@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from transformers import GPTNeoForCausalLM
 from transformers.activations import ACT2FN
 
-from tasks.model.linear import Linear, PlainLinear, choose
-from tasks.model.precision import Precision
+from tasks.model.forms import choose
+from tasks.model.linear import Linear, PlainLinear
+from tasks.model.precision import Kernels, Precision
 
 #: [tokens, hidden] → [tokens, hidden]
 Norm = Callable[[Tensor], Tensor]
@@ -45,6 +46,7 @@ class Weights:
     final_norm: Norm
     head: Linear  #: hidden → vocabulary
     num_heads: int
+    native: bool  #: The native kernels compute; else torch's operators.
 
     @property
     def vocabulary_size(self) -> int:
@@ -60,31 +62,38 @@ class Weights:
 
 
 @torch.no_grad()
-def pack(network: GPTNeoForCausalLM, precision: Precision = Precision.FLOAT32) -> Weights:
+def pack(
+    network: GPTNeoForCausalLM,
+    precision: Precision = Precision.FLOAT32,
+    kernels: Kernels = Kernels.AUTO,
+) -> Weights:
     """Take a float32 network apart: one matrix after the other moves into its new form and is freed.
     The network cannot be used afterwards.
 
     What is kept as it was is copied: it may be a view of the whole file, which would stay in memory with it.
     """
-    served, blocks, head = choose(precision)
+    forms = choose(precision, kernels)
     config: Any = network.config
     transformer: Any = network.transformer
     layers = tuple(
-        _layer(block, config.window_size if kind == "local" else None, config.activation_function, blocks)
+        _layer(
+            block, config.window_size if kind == "local" else None, config.activation_function, forms.blocks
+        )
         for block, kind in zip(transformer.h, config.attention_layers, strict=True)
     )
-    packed_head = head(network.lm_head.weight.detach(), None)
+    packed_head = forms.head(network.lm_head.weight.detach(), None)
     token_embedding = transformer.wte.weight.detach()
     if not isinstance(packed_head, PlainLinear):
-        token_embedding = _table(token_embedding, may_round=served is not Precision.FLOAT32)
+        token_embedding = _table(token_embedding, may_round=forms.precision is not Precision.FLOAT32)
     return Weights(
-        precision=served,
+        precision=forms.precision,
         token_embedding=token_embedding,
         position_embedding=transformer.wpe.weight.detach().clone(),
         layers=layers,
         final_norm=deepcopy(transformer.ln_f),
         head=packed_head,
         num_heads=config.num_heads,
+        native=forms.native,
     )
 
 

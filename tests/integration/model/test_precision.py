@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tasks.model import weights
-from tasks.model.linear import HalfLinear, Int8Linear, choose, works
+from tasks.model.forms import choose, works
+from tasks.model.linear import HalfLinear, Int8Linear
 from tasks.model.loading import load
 from tasks.model.precision import Precision
 from tests.fakes import make_request
@@ -106,7 +107,7 @@ def test_a_processor_without_any_operator_computes_the_same_text(
 def test_the_weights_are_held_once(
     gpt_neo_125m_folder: Path, precision: Precision, bytes_per_weight: int
 ) -> None:
-    if choose(precision)[0] != precision:
+    if choose(precision).precision != precision:
         pytest.skip(f"this processor does not hold weights in {precision}")
     num_weights, num_looked_up = 124e6, 50257 * 768
     expected = num_weights * bytes_per_weight + num_looked_up * max(2, bytes_per_weight)

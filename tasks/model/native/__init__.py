@@ -1,0 +1,1 @@
+"""Kernels in C++ for x86: products with packed matrices, and attention over keys and values as they lie."""

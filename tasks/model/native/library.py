@@ -1,0 +1,138 @@
+"""The native kernels as Python calls them."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import platform
+import sys
+from ctypes import POINTER, Structure, c_bool, c_char_p, c_int, c_long, c_void_p
+from enum import IntEnum
+from functools import cache
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+FOLDER = Path(__file__).parent
+PATH = FOLDER / "libneoserve.so"
+
+
+class Level(IntEnum):
+    """Generations of processors, each with kernels of its own; a processor runs those below its own, too."""
+
+    NONE = 0
+    AVX2 = 1
+    AVX512 = 2
+    AMX = 3
+
+
+class Epilogue(IntEnum):
+    """What a product does with its result; as in kernels.h."""
+
+    NONE = 0
+    GELU = 1
+    ADD = 2
+
+
+class Product(Structure):
+    """As in kernels.h."""
+
+    _fields_ = (
+        ("x", c_void_p),
+        ("rows", c_long),
+        ("inputs", c_long),
+        ("outputs", c_long),
+        ("packed", c_void_p),
+        ("bias", c_void_p),
+        ("residual", c_void_p),
+        ("y", c_void_p),
+        ("epilogue", c_int),
+        ("threads", c_int),
+    )
+
+
+class Span(Structure):
+    """As in kernels.h."""
+
+    _fields_ = (
+        ("row", c_long),
+        ("tokens", c_long),
+        ("start", c_long),
+        ("table", c_void_p),
+        ("ring", c_long),
+    )
+
+
+class Attention(Structure):
+    """As in kernels.h."""
+
+    _fields_ = (
+        ("query_key_value", c_void_p),
+        ("memory", c_void_p),
+        ("heads", c_long),
+        ("size", c_long),
+        ("places", c_long),
+        ("spans", c_void_p),
+        ("num_spans", c_long),
+        ("window", c_long),
+        ("ring_places", c_long),
+        ("page_places", c_long),
+        ("attended", c_void_p),
+        ("threads", c_int),
+    )
+
+
+def applicable() -> bool:
+    """Whether there are kernels for this platform at all."""
+    return sys.platform == "linux" and platform.machine() == "x86_64"
+
+
+def sources() -> str:
+    """A name for the state of the sources beside this file."""
+    content = hashlib.sha256()
+    for file in sorted(FOLDER.glob("*.cpp")) + sorted(FOLDER.glob("*.h")):
+        content.update(file.read_bytes())
+    return content.hexdigest()
+
+
+@cache
+def load(path: Path = PATH) -> ctypes.CDLL | None:
+    """None where the library was not built, or cannot be loaded. torch has been imported: its threads are
+    the library's, too."""
+    if not applicable() or not path.exists():
+        return None
+    try:
+        library = ctypes.CDLL(str(path))
+        library.neoserve_sources.restype = c_char_p
+        built_from = library.neoserve_sources().decode()
+    except (OSError, AttributeError) as error:
+        logger.warning("the native kernels in %s cannot be loaded: %s", path, error)
+        return None
+    if built_from != sources():
+        logger.warning("the native kernels in %s are out of date: python -m tasks.model.native.build", path)
+        return None
+    library.neoserve_level.restype = c_int
+    library.neoserve_use_large_pages.argtypes = (c_void_p, c_long)
+    library.neoserve_use_large_pages.restype = None
+    library.neoserve_multiply.argtypes = (c_int, POINTER(Product), c_bool)
+    library.neoserve_multiply.restype = None
+    library.neoserve_attend.argtypes = (c_int, POINTER(Attention), c_bool)
+    library.neoserve_attend.restype = None
+    return library
+
+
+@cache
+def best_level() -> Level:
+    """What this processor and the library have in common."""
+    library = load()
+    return Level.NONE if library is None else Level(library.neoserve_level())
+
+
+def kernels(level: Level | None = None) -> tuple[ctypes.CDLL, Level]:
+    """The library, and the best level or the one that is asked for. Raises RuntimeError where this processor
+    does not have it."""
+    library, best = load(), best_level()
+    if library is None or best is Level.NONE or (level or best) > best:
+        raise RuntimeError("the native kernels are not built, or not for this processor")
+    return library, level or best
