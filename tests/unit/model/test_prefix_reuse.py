@@ -171,7 +171,7 @@ def test_a_prompt_that_is_canceled_half_way_leaves_whole_pages_only(
     assert tokens(generation) == expected(shared(640))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(data=st.data())
 def test_any_company_leaves_every_text_as_it_is(
     weights: Weights, expected: Continuation, data: st.DataObject
