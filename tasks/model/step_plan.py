@@ -18,9 +18,8 @@ class View:
     """The keys that one chunk sees in the layers with a certain window."""
 
     rows: slice  #: The chunk's, of the step's tensors.
-    #: Where they are once this step's tokens are written: first place and number, or the places where these
-    #: do not follow one another.
-    stored: tuple[int, int] | Tensor
+    #: Where they are once this step's tokens are written: first place and number of each run of them.
+    runs: list[tuple[int, int]]
     #: For several tokens at once in a ring, which overwrite each other's keys: the places of the keys before
     #: them, to be read before this step's tokens are written; those of the chunk itself follow.
     earlier: Tensor | None
@@ -44,17 +43,24 @@ def plan(spans: Rows[Span], cache: KVCache, window: int | None) -> Plan:
 def _paged(spans: Rows[Span], cache: KVCache) -> Plan:
     places, views = [], []
     for span in spans:
-        pages = cache.tables[span.slot][: num_pages(span.end)]
-        first = pages[0] * PAGE_TOKENS
-        stored: tuple[int, int] | Tensor = (first, span.end)
-        if pages == list(range(pages[0], pages[0] + len(pages))):
-            places.append(torch.arange(first + span.start, first + span.end))
-        else:
-            starts = torch.tensor(pages)[:, None] * PAGE_TOKENS
-            stored = (starts + torch.arange(PAGE_TOKENS)).flatten()[: span.end]
-            places.append(stored[span.start :])
-        views.append(View(span.rows, stored, earlier=None, mask=_mask(span, 0, None)))
+        pages = cache.tables[span.slot]
+        positions = torch.arange(span.start, span.end)
+        first_page = span.start // PAGE_TOKENS
+        own = torch.tensor(pages[first_page : num_pages(span.end)])
+        places.append(own[positions // PAGE_TOKENS - first_page] * PAGE_TOKENS + positions % PAGE_TOKENS)
+        views.append(View(span.rows, _runs(pages, span.end), earlier=None, mask=_mask(span, 0, None)))
     return Plan(None, torch.cat(places), views)
+
+
+def _runs(pages: Rows[int], num_tokens: int) -> list[tuple[int, int]]:
+    """Where the first `num_tokens` places of the pages are."""
+    runs: list[tuple[int, int]] = []
+    for begun, page in zip(range(0, num_tokens, PAGE_TOKENS), pages, strict=False):
+        place, length = page * PAGE_TOKENS, min(PAGE_TOKENS, num_tokens - begun)
+        if runs and sum(runs[-1]) == place:
+            place, length = runs[-1][0], runs.pop()[1] + length
+        runs.append((place, length))
+    return runs
 
 
 def _rings(spans: Rows[Span], cache: KVCache, window: int) -> Plan:
@@ -75,7 +81,7 @@ def _ring_view(span: Span, first: int, window: int) -> View:
     before = first + torch.arange(seen_from, span.start) % window
     return View(
         span.rows,
-        stored=(first, min(span.end, window)),
+        runs=[(first, min(span.end, window))],
         earlier=None if span.num_tokens == 1 else before,
         mask=_mask(span, seen_from, window),
     )

@@ -60,12 +60,11 @@ class SharingMachine(RuleBasedStateMachine):
         if each.num_run == len(each.prompt):
             return
         each.num_run = self.cache.restore(slot, each.prompt[:-1], each.num_run)
-        start, end = (
-            each.num_run,
-            min(each.num_run // PAGE_TOKENS * PAGE_TOKENS + PAGE_TOKENS, len(each.prompt)),
-        )
+        self.everybody_reads_what_the_own_tokens_left()  # The ring is written next.
+        index = each.num_run // PAGE_TOKENS
+        end = min((index + 1) * PAGE_TOKENS, len(each.prompt))
         whole, local = self.cache.layers
-        page = self.cache.tables[slot][start // PAGE_TOKENS]
+        page = self.cache.tables[slot][index]
         whole[:, :, page * PAGE_TOKENS : (page + 1) * PAGE_TOKENS] = value(each.prompt[:end])
         ring = self.cache.ring(slot, WINDOW)
         local[:, :, ring : ring + WINDOW] = value(each.prompt[:end])

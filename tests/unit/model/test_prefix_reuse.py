@@ -171,7 +171,21 @@ def test_a_prompt_that_is_canceled_half_way_leaves_whole_pages_only(
     assert tokens(generation) == expected(shared(640))
 
 
-@settings(max_examples=12, deadline=None)
+def test_what_is_written_after_the_prompt_is_not_kept(weights: Weights, expected: Continuation) -> None:
+    engine = new_engine(weights, num_prefix_tokens=256)
+    first = shared(256)
+    writing = engine.submit(make_request(prompt_ids=first, max_new_tokens=140))
+    while writing.num_tokens < 10:
+        engine.step()
+    submit(engine, (*first[:128], *shared(300)[:128]))  # Takes the room of the first prompt's second page.
+    run_all(engine)
+    generation = submit(engine, (*first, 1))
+    # By now the rings of the one that wrote are full of what came later.
+    assert num_reused(engine) == 128
+    assert tokens(generation) == expected((*first, 1))
+
+
+@settings(max_examples=5, deadline=None)
 @given(data=st.data())
 def test_any_company_leaves_every_text_as_it_is(
     weights: Weights, expected: Continuation, data: st.DataObject
