@@ -159,7 +159,7 @@ def choose(
         Precision.INT8: (Int8Linear, Int8Linear),
     }
     blocks, head = forms.get(wanted, (exact, exact))
-    if wanted is Precision.FLOAT32 or (works(blocks) and works(head)):
+    if wanted is Precision.FLOAT32 or (wanted in forms and works(blocks) and works(head)):
         return wanted, blocks, head
     if precision is not Precision.AUTO:
         logger.warning("this processor has no operators for %s weights: serving float32", precision)

@@ -15,6 +15,8 @@ from transformers.activations import ACT2FN
 from tasks.model.linear import Linear, PlainLinear, choose
 from tasks.model.precision import Precision
 
+#: A precision, and the forms that the blocks' matrices and the vocabulary's have in it.
+Forms = tuple[Precision, type[Linear], type[Linear]]
 #: [tokens, hidden] → [tokens, hidden]
 Norm = Callable[[Tensor], Tensor]
 #: The names under which transformers knows the activation that `Linear.gelu` computes.
@@ -60,13 +62,15 @@ class Weights:
 
 
 @torch.no_grad()
-def pack(network: GPTNeoForCausalLM, precision: Precision = Precision.FLOAT32) -> Weights:
+def pack(
+    network: GPTNeoForCausalLM, precision: Precision = Precision.FLOAT32, forms: Forms | None = None
+) -> Weights:
     """Take a float32 network apart: one matrix after the other moves into its new form and is freed.
-    The network cannot be used afterwards.
+    The network cannot be used afterwards. `forms`: what a GPU takes instead of what `precision` is here.
 
     What is kept as it was is copied: it may be a view of the whole file, which would stay in memory with it.
     """
-    served, blocks, head = choose(precision)
+    served, blocks, head = forms or choose(precision)
     config: Any = network.config
     transformer: Any = network.transformer
     layers = tuple(
