@@ -1,4 +1,4 @@
-"""The runner for GPUs, computed by the processor: it says what transformers says, alone and in any company."""
+"""The runner for GPUs, computed by the processor: it says what transformers says, in any company."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_text_that_cannot_be_run_is_refused_and_its_slot_is_used_again(
     gpu_weights: Weights, small_network: GPTNeoForCausalLM, prompt_ids: tuple[int, ...], max_new_tokens: int
 ) -> None:
     runner = new_runner(gpu_weights, 1)
-    with pytest.raises(ValueError, match="vocabulary|context"):
+    with pytest.raises(ValueError, match=r"vocabulary|context"):
         runner.admit(0, prompt_ids, max_new_tokens, SamplingParams())
     runner.release(0)
     assert texts(runner, [request(prompt(17))]) == [expected(small_network, prompt(17))]
