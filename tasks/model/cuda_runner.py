@@ -51,6 +51,7 @@ class CudaRunner:
         self.num_slots = num_slots
         self.max_positions = weights.max_positions
         self.eos_token_ids = eos_token_ids
+        self.page_tokens = 0  # Chunks may end anywhere: prompts share nothing.
         self._weights = weights
         self._device = weights.token_embedding.device
         self._kv = StaticKV(weights, num_rows=num_slots, dtype=dtype_of(weights))
@@ -70,6 +71,14 @@ class CudaRunner:
         with torch.inference_mode():
             self._recorded = record_all(self._step.run, shapes, self._device)
 
+    @property
+    def num_kv_tokens(self) -> int:
+        return self.num_slots * self.max_positions
+
+    @property
+    def num_kv_tokens_in_use(self) -> int:
+        return len(self._rows) * self.max_positions
+
     def can_admit(self, num_tokens: int) -> bool:
         return num_tokens <= self.max_positions
 
@@ -86,6 +95,9 @@ class CudaRunner:
         if sampling.repetition_penalty != 1.0:
             self._seen[row] = False
             self._seen[row].index_fill_(0, self._tensor(prompt_ids), True)
+
+    def reuse(self, slot: int, num_run: int) -> int:  # noqa: ARG002
+        return num_run
 
     def release(self, slot: int) -> None:
         self._samplers.pop(slot, None)

@@ -153,10 +153,21 @@ def test_a_text_that_cannot_be_run_is_refused_and_its_slot_is_used_again(
     assert texts(runner, [request(prompt(17))]) == [expected(small_network, prompt(17))]
 
 
-def test_a_whole_context_has_room_and_no_more(gpu_weights: Weights) -> None:
-    runner = new_runner(gpu_weights, 1)
+def test_every_slot_has_room_for_a_whole_context_and_no_more(gpu_weights: Weights) -> None:
+    runner = new_runner(gpu_weights, 3)
     assert runner.can_admit(runner.max_positions)
     assert not runner.can_admit(runner.max_positions + 1)
+    runner.admit(1, prompt(5), 2, SamplingParams())
+    assert (runner.num_kv_tokens_in_use, runner.num_kv_tokens) == (128, 3 * 128)
+    runner.release(1)
+    assert runner.num_kv_tokens_in_use == 0
+
+
+def test_nothing_of_a_prompt_is_taken_from_another(gpu_weights: Weights) -> None:
+    runner = new_runner(gpu_weights, 2)
+    for slot in (0, 1):
+        runner.admit(slot, prompt(40), 2, SamplingParams())
+    assert (runner.page_tokens, runner.reuse(1, 0), runner.reuse(1, 7)) == (0, 0, 7)
 
 
 def test_a_row_whose_numbers_break_fails_alone_and_leaves_nothing_to_the_next_one() -> None:
