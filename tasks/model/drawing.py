@@ -21,7 +21,7 @@ NUM_CANDIDATES = (256, 4096)
 
 
 @dataclass(frozen=True, slots=True)
-class _Limits:
+class Limits:
     """The parameters of some rows, each [rows, 1]."""
 
     temperature: Tensor  #: float64
@@ -30,12 +30,13 @@ class _Limits:
     #: What the weights of top-p add up to; infinite where it is the sum of what top-k keeps. float64
     mass: Tensor
 
-    def of(self, rows: Tensor) -> _Limits:
-        return _Limits(self.temperature[rows], self.top_k[rows], self.top_p[rows], self.mass[rows])
+    def of(self, rows: Tensor) -> Limits:
+        return Limits(self.temperature[rows], self.top_k[rows], self.top_p[rows], self.mass[rows])
 
 
 def draw(logits: Tensor, params: Rows[SamplingParams], uniforms: Tensor) -> list[int]:
-    """One token for each row; logits: [rows, vocabulary] float32, finite; uniforms: [rows] float64.
+    """One token for each row; logits: [rows, vocabulary] float32, finite; uniforms: [rows] float64, on the
+    same device.
 
     A row draws the first token, in the order of their ids, at which the running sum of the probabilities
     exceeds its uniform number: one number per token, whatever the vocabulary and the way to the sums.
@@ -58,7 +59,7 @@ def pick(tensor: Tensor, rows: list[int] | Tensor) -> Tensor:
 
 def _draw_whole(logits: Tensor, params: list[SamplingParams], uniforms: Tensor) -> list[int]:
     """Any token of the vocabulary, without sorting."""
-    temperature = _column([_temperature(each) for each in params])
+    temperature = _column([temperature_of(each) for each in params], logits.device)
     weights = ((logits.double() - logits.amax(1, keepdim=True)) / temperature).exp_()
     places: list[int] = _place(weights, uniforms).squeeze(1).tolist()
     return places
@@ -66,11 +67,11 @@ def _draw_whole(logits: Tensor, params: list[SamplingParams], uniforms: Tensor) 
 
 def _draw_limited(logits: Tensor, params: list[SamplingParams], uniforms: Tensor) -> list[int]:
     limits = _limits(logits, params)
-    tokens = torch.empty(len(logits), dtype=torch.long)
-    rows = torch.arange(len(logits))  # Those whose tokens are not certain yet.
+    tokens = torch.empty(len(logits), dtype=torch.long, device=logits.device)
+    rows = torch.arange(len(logits), device=logits.device)  # Those whose tokens are not certain yet.
     for size in (*NUM_CANDIDATES, logits.shape[1]):
-        values, ids = _largest(pick(logits, rows), size)
-        tokens[rows], certain = _draw_sorted(values, ids, limits.of(rows), uniforms[rows])
+        values, ids = largest(pick(logits, rows), size)
+        tokens[rows], certain = draw_sorted(values, ids, limits.of(rows), uniforms[rows])
         rows = rows[~certain]
         if not len(rows) or size >= logits.shape[1]:
             break
@@ -78,7 +79,7 @@ def _draw_limited(logits: Tensor, params: list[SamplingParams], uniforms: Tensor
     return drawn
 
 
-def _largest(logits: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def largest(logits: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """The `size` largest of each row in descending order, equal ones in the order of their ids."""
     if size >= logits.shape[1]:
         values, ids = logits.sort(dim=1, descending=True, stable=True)
@@ -89,7 +90,7 @@ def _largest(logits: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return values, ids.gather(1, order)
 
 
-def _draw_sorted(values: Tensor, ids: Tensor, limits: _Limits, uniforms: Tensor) -> tuple[Tensor, Tensor]:
+def draw_sorted(values: Tensor, ids: Tensor, limits: Limits, uniforms: Tensor) -> tuple[Tensor, Tensor]:
     """Draw from a row's largest logits, in descending order; values, ids: [rows, candidates].
 
     Returns the tokens and whether they are certain: nothing beyond the candidates would change them; [rows].
@@ -122,8 +123,8 @@ def _place(weights: Tensor, uniforms: Tensor) -> Tensor:
     return torch.searchsorted(sums, share, right=True)
 
 
-def _limits(logits: Tensor, params: list[SamplingParams]) -> _Limits:
-    temperature = _column([_temperature(each) for each in params])
+def _limits(logits: Tensor, params: list[SamplingParams]) -> Limits:
+    temperature = _column([temperature_of(each) for each in params], logits.device)
     mass = torch.full_like(temperature, torch.inf)
     rows = [row for row, each in enumerate(params) if not each.top_k]
     if rows:
@@ -132,13 +133,18 @@ def _limits(logits: Tensor, params: list[SamplingParams]) -> _Limits:
         mass[rows] = scaled.exp_().sum(1, keepdim=True, dtype=torch.float64)
     vocabulary_size = logits.shape[1]
     top_k = [min(each.top_k or vocabulary_size, vocabulary_size) for each in params]
-    return _Limits(temperature, torch.tensor(top_k)[:, None], _column([each.top_p for each in params]), mass)
+    return Limits(
+        temperature,
+        torch.tensor(top_k, device=logits.device)[:, None],
+        _column([each.top_p for each in params], logits.device),
+        mass,
+    )
 
 
-def _temperature(params: SamplingParams) -> float:
+def temperature_of(params: SamplingParams) -> float:
     # So that no temperature, however small, makes the largest logit's weight anything but 1.
     return max(params.temperature, torch.finfo(torch.float32).tiny)
 
 
-def _column(numbers: list[float]) -> Tensor:
-    return torch.tensor(numbers, dtype=torch.float64)[:, None]
+def _column(numbers: list[float], device: torch.device) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.float64, device=device)[:, None]

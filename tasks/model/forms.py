@@ -68,7 +68,7 @@ def choose(
         Precision.INT8: (Int8Linear, Int8Linear),
     }
     blocks, head = forms.get(wanted, (exact, exact))
-    if wanted is Precision.FLOAT32 or (works(blocks) and works(head)):
+    if wanted is Precision.FLOAT32 or (wanted in forms and works(blocks) and works(head)):
         return Forms(wanted, blocks, head, native)
     if precision is not Precision.AUTO:
         logger.warning("this processor has no operators for %s weights: serving float32", precision)

@@ -15,11 +15,16 @@ from tokenizers import Tokenizer
 from transformers import GPTNeoForCausalLM
 from transformers.utils import logging as transformers_logging
 
+from tasks.engine.runner import ModelRunner
 from tasks.engine.types import GenerationRequest
+from tasks.model.cuda_runner import CudaRunner
 from tasks.model.detokenizer import ByteLevelDetokenizer, token_bytes
+from tasks.model.device import Device
 from tasks.model.errors import ModelError, reason
 from tasks.model.folder import fingerprint, read_config, read_json, weight_files
+from tasks.model.forms import choose
 from tasks.model.gpt_neo import GPTNeoRunner
+from tasks.model.gpu import find_device, gpu_forms
 from tasks.model.memory import return_freed_memory
 from tasks.model.precision import Kernels, Precision
 from tasks.model.source import SHIPPED_MODEL, find
@@ -75,8 +80,10 @@ class LoadedModel:
         """The tokens of a prompt. Safe to call from many threads."""
         return tuple(self.tokenizer.encode(text).ids)
 
-    def new_runner(self, num_slots: int, num_kv_tokens: int = 0, num_prefix_tokens: int = 0) -> GPTNeoRunner:
-        """As GPTNeoRunner's arguments say."""
+    def new_runner(self, num_slots: int, num_kv_tokens: int = 0, num_prefix_tokens: int = 0) -> ModelRunner:
+        """As GPTNeoRunner's arguments say; on a GPU every slot has room for a whole context."""
+        if self.weights.token_embedding.is_cuda:
+            return CudaRunner(self.weights, num_slots=num_slots, eos_token_ids=self.eos_token_ids)
         return GPTNeoRunner(
             self.weights,
             num_slots=num_slots,
@@ -95,13 +102,16 @@ def load(
     revision: str | None = None,
     precision: Precision = Precision.FLOAT32,
     kernels: Kernels = Kernels.AUTO,
+    device: Device = Device.CPU,
 ) -> LoadedModel:
     """Load a GPT-Neo from a folder, the hub ("owner/name", with a commit as `revision`) or, for "stories" and
     the empty name, the one that is shipped. Safetensors only; code from the folder is never run. Where the
-    operators of `precision` are missing, the weights are float32.
+    operators of `precision` are missing, the weights are float32; a GPU has `precision` or refuses it.
 
     Raises ModelError, which names the path and the remedy.
     """
+    where = find_device(device)
+    forms = gpu_forms(precision) if where.type == "cuda" else choose(precision, kernels)
     source = find(name, revision)
     folder = source.folder
     config = read_config(folder)
@@ -110,12 +120,13 @@ def load(
     check_vocabulary(Tokenizer.from_str(tokenizer_json), config.get("vocab_size", 0), folder)
     generation_path = folder / "generation_config.json"
     generation = read_json(generation_path) if generation_path.exists() else {}
-    weights = pack(_load_network(folder), precision, kernels)
+    weights = pack(_load_network(folder, where), forms)
     return_freed_memory()
     logger.info(
-        "model %s is held in %s, computed by %s",
+        "model %s is held in %s on %s, computed by %s",
         source.model_id,
         weights.precision,
+        where,
         "native kernels" if weights.native else "torch",
     )
     described = [folder / "config.json", *([generation_path] if generation else [])]
@@ -130,7 +141,7 @@ def load(
     )
 
 
-def _load_network(folder: Path) -> GPTNeoForCausalLM:
+def _load_network(folder: Path, where: torch.device) -> GPTNeoForCausalLM:
     # What is wrong with the weights is said in one line below.
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -160,7 +171,7 @@ def _load_network(folder: Path) -> GPTNeoForCausalLM:
             f"the weights in {folder} lack {len(report['missing_keys'])} tensors that config.json asks for,"
             f" among them {min(report['missing_keys'])}: save or fetch the model again"
         )
-    loaded: GPTNeoForCausalLM = network.eval()
+    loaded: GPTNeoForCausalLM = network.eval().to(where)
     return loaded
 
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from transformers import GPTNeoForCausalLM
 from transformers.activations import ACT2FN
 
-from tasks.model.forms import choose
+from tasks.model.forms import Forms, choose
 from tasks.model.linear import Linear, PlainLinear
-from tasks.model.precision import Kernels, Precision
+from tasks.model.precision import Precision
 
 #: [tokens, hidden] → [tokens, hidden]
 Norm = Callable[[Tensor], Tensor]
@@ -62,17 +62,13 @@ class Weights:
 
 
 @torch.no_grad()
-def pack(
-    network: GPTNeoForCausalLM,
-    precision: Precision = Precision.FLOAT32,
-    kernels: Kernels = Kernels.AUTO,
-) -> Weights:
+def pack(network: GPTNeoForCausalLM, forms: Forms | None = None) -> Weights:
     """Take a float32 network apart: one matrix after the other moves into its new form and is freed.
-    The network cannot be used afterwards.
+    The network cannot be used afterwards. `forms`: those of float32 unless told otherwise.
 
     What is kept as it was is copied: it may be a view of the whole file, which would stay in memory with it.
     """
-    forms = choose(precision, kernels)
+    forms = forms or choose(Precision.FLOAT32)
     config: Any = network.config
     transformer: Any = network.transformer
     layers = tuple(

@@ -56,4 +56,10 @@ def load_model(settings: WorkerSettings) -> ServedModel:
     # `celery inspect` do without.
     from tasks.model.loading import load
 
-    return load(settings.model, revision=settings.model_revision or None, precision=settings.precision)
+    return load(
+        settings.model,
+        revision=settings.model_revision or None,
+        precision=settings.precision,
+        kernels=settings.kernels,
+        device=settings.device,
+    )

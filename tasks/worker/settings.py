@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
 
 from tasks.jobs.parse import parse_number, parse_port, parse_whole
 from tasks.jobs.settings import Settings, setting
-from tasks.model.precision import Precision
+from tasks.model.device import Device
+from tasks.model.precision import Kernels, Precision
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def parse_slots(text: str) -> int:
@@ -25,15 +31,18 @@ def parse_kv_tokens(text: str) -> int:
     return parse_whole(text, 0, 10**8)
 
 
+def one_of(names: type[Choice]) -> Callable[[str], Choice]:
+    def parse(text: str) -> Choice:
+        try:
+            return names(text.strip().lower())
+        except ValueError:
+            raise ValueError(f"expected one of {', '.join(names)}") from None
+
+    return parse
+
+
 def parse_prefix_tokens(text: str) -> int:
     return parse_whole(text, 0, 10**7)
-
-
-def parse_precision(text: str) -> Precision:
-    names = [each.value for each in Precision]
-    if text.strip().lower() not in names:
-        raise ValueError(f"expected one of {', '.join(names)}")
-    return Precision(text.strip().lower())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +57,25 @@ class WorkerSettings(Settings):
     model_revision: str = setting(
         "NEOSERVE_MODEL_REVISION", "", "Commit of a model from the hub (40 hexadecimal digits)."
     )
+    device: Device = setting(
+        "NEOSERVE_DEVICE",
+        Device.AUTO,
+        "What computes the model: `cpu`, `cuda` (one GPU), `auto` (the GPU where there is one).",
+        one_of(Device),
+    )
     precision: Precision = setting(
         "NEOSERVE_PRECISION",
         Precision.AUTO,
         "Form of the weights: `float32`, `float16`, `float16-int8head`, `int8`; `auto` is `float16` where the"
-        " processor can, else `float32`.",
-        parse_precision,
+        " processor can, else `float32`. On a GPU: `bfloat16`, which is `auto` there, or `float32`.",
+        one_of(Precision),
+    )
+    kernels: Kernels = setting(
+        "NEOSERVE_KERNELS",
+        Kernels.AUTO,
+        "What computes on the processor: `auto` is NeoServe's native kernels where they are built, `torch` is"
+        " torch's operators alone, to compare, or should a native kernel fail.",
+        one_of(Kernels),
     )
     max_batch_size: int = setting(
         "NEOSERVE_MAX_BATCH_SIZE", 16, "Texts generated at the same time, and jobs held.", parse_slots
@@ -62,14 +84,16 @@ class WorkerSettings(Settings):
         "NEOSERVE_KV_TOKENS",
         0,
         "Tokens of all texts generated at the same time, prompts and new ones together, that have room in"
-        " memory; 0: 512 for each text. At least the model's context. Each text takes a multiple of 128.",
+        " memory; 0: 512 for each text. At least the model's context. Each text takes a multiple of 128."
+        " Without meaning on a GPU.",
         parse_kv_tokens,
     )
     prefix_tokens: int = setting(
         "NEOSERVE_PREFIX_TOKENS",
         2048,
         "Tokens of prompts kept for prompts that begin alike, in multiples of 128; 0 is off. 128 of them"
-        " take 9.4 MB with a 125M model, 151 MB in all, and room that `NEOSERVE_KV_TOKENS` has to spare.",
+        " take 5 MB with a 125M model in half precision, and room that `NEOSERVE_KV_TOKENS` has to spare."
+        " Without meaning on a GPU.",
         parse_prefix_tokens,
     )
     grace_seconds: float = setting(

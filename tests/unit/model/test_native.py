@@ -15,6 +15,7 @@ from torch.nn.functional import gelu, linear
 
 from tasks.engine.runner import Chunk
 from tasks.engine.types import SamplingParams
+from tasks.model.forms import choose
 from tasks.model.gpt_neo import GPTNeoRunner
 from tasks.model.native import library
 from tasks.model.native.attention import NativeAttention
@@ -89,7 +90,7 @@ def test_a_weight_beyond_half_precision_is_its_largest_number() -> None:
 def small_weights(kernels: Kernels) -> Weights:
     """Heads of 32 numbers, a window of 40."""
     config = random_config("tiny", vocab_size=256, num_heads=2, window_size=40, max_position_embeddings=512)
-    return pack(random_network(config), Precision.FLOAT32, kernels)
+    return pack(random_network(config), choose(Precision.FLOAT32, kernels))
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.jobs.settings import InvalidSetting
+from tasks.model.device import Device
 from tasks.model.precision import Precision
 from tasks.worker.settings import WorkerSettings
 
@@ -12,6 +13,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     assert (settings.model, settings.max_batch_size, settings.grace_seconds) == ("stories", 16, 25.0)
     assert (settings.metrics_port, settings.threads, settings.log_level) == (9101, 0, "INFO")
     assert settings.precision is Precision.AUTO
+    assert settings.device is Device.AUTO
 
 
 def test_what_is_set_is_read() -> None:
@@ -26,6 +28,11 @@ def test_every_precision_can_be_asked_for(precision: Precision) -> None:
     assert WorkerSettings.from_env({"NEOSERVE_PRECISION": precision.value.upper()}).precision is precision
 
 
+@pytest.mark.parametrize("device", list(Device))
+def test_every_device_can_be_asked_for(device: Device) -> None:
+    assert WorkerSettings.from_env({"NEOSERVE_DEVICE": device.value.upper()}).device is device
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -36,6 +43,7 @@ def test_every_precision_can_be_asked_for(precision: Precision) -> None:
         ("NEOSERVE_THREADS", "-1"),
         ("NEOSERVE_LOG_LEVEL", "chatty"),
         ("NEOSERVE_PRECISION", "float64"),
+        ("NEOSERVE_DEVICE", "tpu"),
         ("NEOSERVE_KV_TOKENS", "-1"),
     ],
 )
