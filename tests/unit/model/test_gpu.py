@@ -9,8 +9,8 @@ import torch
 
 from tasks.model.device import Device
 from tasks.model.errors import ModelError
-from tasks.model.gpt_neo import GPTNeoRunner
 from tasks.model.forms import Forms
+from tasks.model.gpt_neo import GPTNeoRunner
 from tasks.model.gpu import BFloat16Linear, find_device, gpu_forms
 from tasks.model.linear import PlainLinear
 from tasks.model.loading import load
