@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding
 
 from tasks.engine.runner import Chunk
 from tasks.engine.types import SamplingParams
 from tasks.model.attention import Attention
+from tasks.model.forward import forward
 from tasks.model.kv_cache import KVCache
 from tasks.model.native.attention import NativeAttention
 from tasks.model.pages import PAGE_TOKENS
@@ -139,19 +139,12 @@ class GPTNeoRunner:
             window: self._attention.plan(spans, self._cache, window)
             for window in {each.window for each in weights.layers}
         }
-        # [tokens, hidden]
-        hidden = embedding(token_ids, weights.token_embedding).float()
-        hidden = hidden + embedding(positions, weights.position_embedding)
-        for layer, memory in zip(weights.layers, self._cache.layers, strict=True):
-            query_key_value = layer.query_key_value(layer.attention_norm(hidden))  # [tokens, 3 · hidden]
-            attended = self._attention.attend(
-                query_key_value.view(-1, 3, weights.num_heads, weights.head_size),
-                memory,
-                plans[layer.window],
-            )
-            hidden = layer.attention_output.add(attended, hidden)
-            hidden = layer.mlp_output.add(layer.mlp_input(layer.mlp_norm(hidden)), hidden)
-        return hidden
+
+        def attend(number: int, query_key_value: Tensor) -> Tensor:
+            plan = plans[weights.layers[number].window]
+            return self._attention.attend(query_key_value, self._cache.layers[number], plan)
+
+        return forward(weights, token_ids, positions, attend)
 
 
 def _best_attention(weights: Weights) -> Attention[Any]:
