@@ -163,7 +163,7 @@ class Lifecycle:
 
     def _on_step(self, stats: StepStats) -> None:
         self._metrics.observe_step(stats)
-        self._writer.notify()
+        self._writer.notify(ended=stats.num_finished > 0)
 
     def _on_settled(self, held: HeldJob) -> None:
         self._report.settled(held)
