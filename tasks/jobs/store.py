@@ -166,7 +166,14 @@ def _flatten(entry: StepEntry) -> Iterator[Argument]:
 
 def _flatten_finish(entry: FinishEntry) -> Iterator[Argument]:
     outcome, error = entry.outcome, entry.outcome.error or JobError(code="", detail="")
-    yield from (entry.job_id, entry.attempt, outcome.status.value, error.code, error.detail, outcome.num_tokens)
+    yield from (
+        entry.job_id,
+        entry.attempt,
+        outcome.status.value,
+        error.code,
+        error.detail,
+        outcome.num_tokens,
+    )
     yield from (outcome.ages.started_ms, outcome.ages.first_token_ms, encode_rows(outcome.rows))
     yield from (row.text for row in outcome.rows)
 

@@ -96,7 +96,7 @@ class Steps:
 
 
 class Worker:
-    """The parts of a worker, wired as `Lifecycle` does. The writer's thread is not started: `exchange`."""
+    """The parts of a worker, wired as `Parts` does. The writer's thread is not started: `exchange`."""
 
     def __init__(self, store: JobStore, *, num_slots: int = 4, **runner_options: Any) -> None:
         self.store = store
