@@ -12,6 +12,7 @@ of the rounds'.
 to the engine (in), and from the generation's end until the answer has been read (out), by the worker's and
 the clients' clocks, which are the machine's. It holds the wait for a free worker thread where there are more
 clients than slots, which in process is a wait inside the engine: so there are as many slots as clients.
+Texts of one length end in the same step, so their clients come back together: the worst case for the API.
 
 --model: a folder, `125m` for a random GPT-Neo-125M, or `scripted:0.015`, a test double whose step sleeps that
 many seconds: the stack's own time, on a processor that has nothing else to do.
@@ -164,7 +165,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=0, help="0: as many as clients")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=2, help="of each client and round, at least")
+    parser.add_argument("--requests", type=int, default=4, help="of each client and round, at least")
     parser.add_argument("--new-tokens", type=int, default=50)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""`celery -A bench.traced_worker worker`: the worker as it is, which also writes when its engine had each job.
+"""`celery -A bench.traced_worker worker`: the worker as it is, which also writes when its engine had a job.
 
 A line of the file BENCH_TRACE: job, submitted to the engine, got a slot, first token, done, recorded. Seconds
 of the machine's monotonic clock, which every process of one machine shares.
