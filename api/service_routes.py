@@ -69,6 +69,7 @@ def render_model(card: ModelCard) -> dict[str, Any]:
         "registered_at": render_time(card.registered_at),
         "workers": card.num_live_workers,
         "slots": card.num_live_slots,
+        "precisions": dict(card.live_precisions),
     }
 
 

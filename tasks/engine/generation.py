@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable
 
 from tasks.engine.types import FinishReason, GenerationRequest
-
-logger = logging.getLogger(__name__)
 
 
 class Generation:
@@ -30,8 +26,6 @@ class Generation:
         self.error: Exception | None = None
         self.cancel_requested = False
         self._ended = threading.Event()
-        self._lock = threading.Lock()
-        self._callbacks: list[Callable[[Generation], None]] = []
 
     @property
     def done(self) -> bool:
@@ -44,14 +38,6 @@ class Generation:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is done, at most `timeout` seconds; whether it is."""
         return self._ended.wait(timeout)
-
-    def add_done_callback(self, callback: Callable[[Generation], None]) -> None:
-        """Call `callback` once when done: in the engine thread, so it must be quick, or at once."""
-        with self._lock:
-            if not self.done:
-                self._callbacks.append(callback)
-                return
-        callback(self)
 
     # What follows is for the engine thread alone.
 
@@ -80,12 +66,4 @@ class Generation:
         if self.done:
             raise RuntimeError("a generation ends only once")
         self.finished_at = now
-        with self._lock:
-            self._ended.set()
-            callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            try:
-                callback(self)
-            except Exception:
-                # A listener's mistake must not reach the neighbours in the batch.
-                logger.exception("a done callback of request %s failed", self.request.request_id)
+        self._ended.set()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -27,9 +28,10 @@ class ModelCard:
     registered_at: float = 0.0  #: Unix seconds, set by the store: when the first of its live workers came.
     num_live_workers: int = 0  #: Set by the store.
     num_live_slots: int = 0  #: Set by the store: jobs that those workers run at a time.
+    live_precisions: Mapping[str, int] = field(default_factory=dict)  #: Set by the store: and their forms.
 
 
-_SET_BY_STORE = ("registered_at", "num_live_workers", "num_live_slots")
+_SET_BY_STORE = ("registered_at", "num_live_workers", "num_live_slots", "live_precisions")
 
 
 class ModelCatalog:
@@ -38,12 +40,17 @@ class ModelCatalog:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
-    def register_model(self, card: ModelCard, tokenizer_json: str, worker: str, slots: int) -> None:
-        """Idempotent; a worker is alive for a lease from here on, and by its steps."""
+    def register_model(
+        self, card: ModelCard, tokenizer_json: str, worker: str, slots: int, *, precision: str = ""
+    ) -> None:
+        """Idempotent; a worker is alive for a lease from here on, and by its steps.
+
+        `precision` says in which form this worker computes the model; it may differ from the others'.
+        """
         values = {name: value for name, value in asdict(card).items() if name not in _SET_BY_STORE}
         lease_ms = round(WORKER_LEASE_SECONDS * 1000)
         arguments = (card.fingerprint, to_json(values), card.tokenizer_sha256, tokenizer_json)
-        self._scripts.run("register", worker, slots, lease_ms, *arguments)
+        self._scripts.run("register", worker, slots, precision, lease_ms, *arguments)
 
     def retire_worker(self, worker: str) -> None:
         """The worker is gone at once instead of at the end of its lease. It must hold no job any more."""
@@ -76,7 +83,9 @@ class ModelCatalog:
         return text
 
 
-def _decode_card(text: str, registered_ms: str, num_live_workers: int, num_live_slots: int) -> ModelCard:
+def _decode_card(
+    text: str, registered_ms: str, num_live_workers: int, num_live_slots: int, precisions: Sequence[str]
+) -> ModelCard:
     values = json.loads(text)
     values["eos_token_ids"] = tuple(values["eos_token_ids"])
     return replace(
@@ -84,4 +93,5 @@ def _decode_card(text: str, registered_ms: str, num_live_workers: int, num_live_
         registered_at=int(registered_ms) / 1000,
         num_live_workers=num_live_workers,
         num_live_slots=num_live_slots,
+        live_precisions=Counter(precisions),
     )

@@ -79,6 +79,15 @@ class Outcome:
     ages: Ages = JUST_NOW
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FinishEntry:
+    """The end of one held job."""
+
+    job_id: str
+    attempt: int
+    outcome: Outcome
+
+
 class CancelVerdict(StrEnum):
     CANCELED = "canceled"  #: It is canceled, now or since before.
     REQUESTED = "requested"  #: A worker holds it and will stop.

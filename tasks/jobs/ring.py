@@ -105,6 +105,9 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
             "retry_on_timeout": False,
             "max_connections": 64,
             "global_keyprefix": key_prefix(settings.namespace),
+            # To note every message that is not acknowledged costs two round trips each; a ring that got lost
+            # with its worker is rung again by the reaper.
+            "ack_emulation": False,
         },
         "task_default_queue": QUEUE_NAME,
         "task_create_missing_queues": False,

@@ -14,6 +14,7 @@ from tasks.jobs.models import Job, JobError, NewJob, Priority
 from tasks.jobs.protocol import (
     CancelVerdict,
     Claim,
+    FinishEntry,
     Outcome,
     ReapReport,
     StepAnswer,
@@ -96,11 +97,12 @@ class JobStore(ModelCatalog):
 
     def finish(self, worker: str, job_id: str, attempt: int, outcome: Outcome) -> bool:
         """The one terminal write, and what the stream still lacks. False: another attempt owns the job."""
-        error = outcome.error or JobError(code="", detail="")
-        rows = (encode_rows(outcome.rows), *(row.text for row in outcome.rows))
-        ages = (outcome.ages.started_ms, outcome.ages.first_token_ms)
-        ending = (outcome.status.value, error.code, error.detail, outcome.num_tokens, *ages)
-        return bool(self._scripts.run("finish", worker, job_id, attempt, *ending, *rows))
+        return self.finish_all(worker, [FinishEntry(job_id=job_id, attempt=attempt, outcome=outcome)])[0]
+
+    def finish_all(self, worker: str, entries: Sequence[FinishEntry]) -> list[bool]:
+        """`finish` for each, in one round trip; each is atomic, and all may be repeated after an error."""
+        calls = [(worker, *_flatten_finish(entry)) for entry in entries]
+        return [bool(answer) for answer in self._scripts.run_each("finish", calls)]
 
     def release(self, worker: str, job_id: str, attempt: int) -> bool:
         """Hand a job back to its place in the queue, without a loss. False: it is another attempt's."""
@@ -160,6 +162,20 @@ def _flatten(entry: StepEntry) -> Iterator[Argument]:
     yield from (entry.ages.started_ms, entry.ages.first_token_ms, len(entry.pieces))
     for piece in entry.pieces:
         yield from (piece.row, piece.from_index, len(piece.text), piece.text)
+
+
+def _flatten_finish(entry: FinishEntry) -> Iterator[Argument]:
+    outcome, error = entry.outcome, entry.outcome.error or JobError(code="", detail="")
+    yield from (
+        entry.job_id,
+        entry.attempt,
+        outcome.status.value,
+        error.code,
+        error.detail,
+        outcome.num_tokens,
+    )
+    yield from (outcome.ages.started_ms, outcome.ages.first_token_ms, encode_rows(outcome.rows))
+    yield from (row.text for row in outcome.rows)
 
 
 def _raise_missing(verdict: Any) -> NoReturn:

@@ -68,6 +68,11 @@ class LoadedModel:
         """Prompt and generated tokens together."""
         return self.weights.max_positions
 
+    @property
+    def precision(self) -> str:
+        """The form in use, which may be another than the one asked for. Not part of the fingerprint."""
+        return self.weights.precision.value
+
     @cached_property
     def tokenizer(self) -> Tokenizer:
         return Tokenizer.from_str(self.tokenizer_json)
@@ -120,6 +125,7 @@ def load(
     check_vocabulary(Tokenizer.from_str(tokenizer_json), config.get("vocab_size", 0), folder)
     generation_path = folder / "generation_config.json"
     generation = read_json(generation_path) if generation_path.exists() else {}
+    _use_one_interop_thread()
     weights = pack(_load_network(folder, where), forms)
     return_freed_memory()
     logger.info(
@@ -139,6 +145,12 @@ def load(
         eos_token_ids=_eos_token_ids(config, generation),
         generation_defaults=_generation_defaults(config, generation),
     )
+
+
+def _use_one_interop_thread() -> None:
+    """Steps run one after the other: threads beside those of OpenMP would only take their cores."""
+    if torch.get_num_interop_threads() != 1:
+        torch.set_num_interop_threads(1)  # A second call is an error.
 
 
 def _load_network(folder: Path, where: torch.device) -> GPTNeoForCausalLM:

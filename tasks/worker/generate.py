@@ -94,7 +94,7 @@ class JobRunner:
                 held.end(Ending.HANDED_BACK)
             else:
                 held.start([self._submit(request) for request in self._requests(held.job)])
-        self._writer.notify()
+        self._writer.notify(ended=held.over)
         held.settled.wait()
 
     def _requests(self, job: Job) -> Iterator[GenerationRequest]:

@@ -131,11 +131,6 @@ class HeldJob:
                 pieces.append(Piece(row=row, from_index=stored, text=text))
         return tuple(pieces)
 
-    @property
-    def recordable(self) -> bool:
-        """Over, and every text is in the record's stream; or nobody wants the rest of it."""
-        return self.over and (self.ending in (Ending.HANDED_BACK, Ending.LOST) or not self._pieces())
-
     def heed(self, answer: StepAnswer) -> None:
         """Take over what the record said: how much text it has, and whether to go on."""
         self._stored = answer.stored

@@ -26,6 +26,7 @@ class ScriptedModel:
     model_id = "scripted-test-double-not-a-model"
     revision = ""
     fingerprint = "scripted"
+    precision = "scripted"
     max_positions = 2048
     eos_token_ids = frozenset({0})
     generation_defaults: Mapping[str, Any] = {"do_sample": True, "temperature": 1.0, "top_k": 50}

@@ -22,6 +22,10 @@ class ServedModel(Protocol):
     @property
     def fingerprint(self) -> str: ...
     @property
+    def precision(self) -> str:
+        """The form in which it computes here; for people."""
+
+    @property
     def tokenizer_json(self) -> str: ...
     @property
     def max_positions(self) -> int: ...

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tasks.jobs.errors import StoreUnavailable
-from tasks.jobs.protocol import Claim, Outcome, StepAnswer, StepEntry
+from tasks.jobs.protocol import Claim, FinishEntry, StepAnswer, StepEntry
 from tasks.worker.held import Ending, HeldJob
 
 log = logging.getLogger(__name__)
 
-#: At least this much time between two exchanges: at most 20 a second.
+#: At least this much time between two exchanges: at most 20 a second. Ends do not wait for it.
 MIN_GAP_SECONDS = 0.05
 #: Without news, an exchange this often: it renews the leases and asks for cancels.
 HEARTBEAT_SECONDS = 0.25
@@ -23,15 +23,18 @@ HEARTBEAT_SECONDS = 0.25
 class Record(Protocol):
     """The part of the job store that the writer uses."""
 
-    def step(self, worker: str, entries: list[StepEntry]) -> list[StepAnswer]: ...
+    def step(self, worker: str, entries: Sequence[StepEntry]) -> list[StepAnswer]: ...
 
-    def finish(self, worker: str, job_id: str, attempt: int, outcome: Outcome) -> bool: ...
+    def finish_all(self, worker: str, entries: Sequence[FinishEntry]) -> list[bool]: ...
 
     def release(self, worker: str, job_id: str, attempt: int) -> bool: ...
 
 
 class Writer:
     """Heartbeat, token stream, cancel channel and results of all held jobs, in one exchange at a time.
+
+    A client waits for every end, so ends are recorded at once, those of one engine step together; all else is
+    told in the next exchange. `finish` brings the text that the stream still lacks.
 
     Redis being away changes nothing for the jobs: their text and outcome wait here until it answers.
     `announce` registers this worker: before the first exchange and after every outage, since the server may
@@ -61,6 +64,7 @@ class Writer:
         self._ever_announced = False
         self._outage = False
         self._news = threading.Event()
+        self._ends = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
@@ -69,11 +73,13 @@ class Writer:
         held = HeldJob(claim, self._clock())
         with self._lock:
             self._held[held.job.id, held.attempt] = held
-        self.notify()
         return held
 
-    def notify(self) -> None:
-        """Something happened that the record should know soon. From any thread, cheap."""
+    def notify(self, *, ended: bool = False) -> None:
+        """Something happened that the record should know soon; at once, if jobs `ended`. From any thread,
+        cheap."""
+        if ended:
+            self._ends.set()
         self._news.set()
 
     @property
@@ -85,7 +91,7 @@ class Writer:
         """Give every job that is not over back to the queue; others run it."""
         for held in self.held:
             held.end(Ending.HANDED_BACK)
-        self.notify()
+        self.notify(ended=True)
 
     def abandon(self) -> None:
         """Nobody waits for these jobs any more: the process ends, their leases run out, others run them."""
@@ -98,21 +104,29 @@ class Writer:
     def stop(self) -> None:
         """End after the exchange that is running. Settle all jobs first, or their leases expire."""
         self._stopping.set()
-        self.notify()
+        self.notify(ended=True)
         self._thread.join()
 
     def wait_announced(self, timeout: float) -> bool:
         return self._announced.wait(timeout)
 
     def exchange(self) -> bool:
-        """One exchange with the record; whether it answered. The thread does nothing but this."""
+        """One exchange with the record; whether it answered."""
+        # Ends first: clients wait for them. The answers to the step may end further jobs.
+        return self._tell(self._settle, self._step, self._settle)
+
+    def record_ends(self) -> bool:
+        """The part of an exchange that does not wait for the next one."""
+        return self._tell(self._settle)
+
+    def _tell(self, *parts: Callable[[], None]) -> bool:
         try:
             if not self._announced.is_set():
                 self._announce()
                 self._announced.set()
                 self._ever_announced = True
-            self._step()
-            self._settle()
+            for part in parts:
+                part()
         except StoreUnavailable as error:
             self._on_failure()
             # Before that nothing is held, and whoever waits for the server says so.
@@ -129,9 +143,16 @@ class Writer:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self.exchange()
-            self._stopping.wait(MIN_GAP_SECONDS)
-            self._news.wait(HEARTBEAT_SECONDS - MIN_GAP_SECONDS)
-            self._news.clear()
+            self._pause()
+
+    def _pause(self) -> None:
+        """Until the next exchange is due; what ends before that is recorded meanwhile."""
+        due = self._clock() + MIN_GAP_SECONDS
+        while self._ends.wait(max(0.0, due - self._clock())) and not self._stopping.is_set():
+            self._ends.clear()
+            self.record_ends()
+        self._news.wait(HEARTBEAT_SECONDS - MIN_GAP_SECONDS)
+        self._news.clear()
 
     def _step(self) -> None:
         jobs, now = self.held, self._clock()
@@ -140,22 +161,29 @@ class Writer:
             held.heed(answer)
 
     def _settle(self) -> None:
-        for held in self.held:
-            if not held.recordable:
-                continue
-            self._record_end(held)
-            with self._lock:
-                del self._held[held.job.id, held.attempt]
-            self._on_settled(held)
-            held.settled.set()
+        over = [held for held in self.held if held.over]
+        lost = [held for held in over if held.ending is Ending.LOST]
+        handed_back = [held for held in over if held.ending is Ending.HANDED_BACK]
+        self._finish([held for held in over if held not in (*lost, *handed_back)])
+        for held in handed_back:
+            self._settled(held, self._record.release(self._worker, held.job.id, held.attempt))
+        for held in lost:
+            self._settled(held, accepted=False)
 
-    def _record_end(self, held: HeldJob) -> None:
-        if held.ending is Ending.LOST:
+    def _finish(self, over: list[HeldJob]) -> None:
+        if not over:
             return
-        if held.ending is Ending.HANDED_BACK:
-            accepted = self._record.release(self._worker, held.job.id, held.attempt)
-        else:
-            outcome = held.outcome(self._clock())
-            accepted = self._record.finish(self._worker, held.job.id, held.attempt, outcome)
+        now = self._clock()
+        entries = [
+            FinishEntry(job_id=held.job.id, attempt=held.attempt, outcome=held.outcome(now)) for held in over
+        ]
+        for held, accepted in zip(over, self._record.finish_all(self._worker, entries), strict=True):
+            self._settled(held, accepted)
+
+    def _settled(self, held: HeldJob, accepted: bool) -> None:
         if not accepted:
             held.end(Ending.LOST)
+        with self._lock:
+            del self._held[held.job.id, held.attempt]
+        self._on_settled(held)
+        held.settled.set()

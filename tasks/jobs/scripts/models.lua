@@ -1,11 +1,13 @@
 -- ARGV: namespace. Answer: for every card, the one registered last first: card as JSON, time of registration in ms,
--- live workers, their slots.
-local live, slots = {}, {}
+-- live workers, their slots, the precision of each that has told it.
+local live, slots, precisions = {}, {}, {}
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), now, '+inf')) do
-  local entry = redis.call('HMGET', key('worker', worker), 'fingerprint', 'slots')
+  local entry = redis.call('HMGET', key('worker', worker), 'fingerprint', 'slots', 'precision')
   if entry[1] then
     live[entry[1]] = (live[entry[1]] or 0) + 1
     slots[entry[1]] = (slots[entry[1]] or 0) + tonumber(entry[2] or 0)
+    precisions[entry[1]] = precisions[entry[1]] or {}
+    if (entry[3] or '') ~= '' then table.insert(precisions[entry[1]], entry[3]) end
   end
 end
 
@@ -15,6 +17,7 @@ for i = 1, #registered, 2 do
   local fingerprint = registered[i]
   table.insert(answer, {
     redis.call('HGET', key('cards'), fingerprint), registered[i + 1], live[fingerprint] or 0, slots[fingerprint] or 0,
+    precisions[fingerprint] or {},
   })
 end
 return answer

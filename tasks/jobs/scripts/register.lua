@@ -1,5 +1,6 @@
--- ARGV: namespace, worker, slots, lease in ms, fingerprint, card as JSON, sha256 of the tokenizer, the tokenizer.
-local worker, slots, lease_ms, fingerprint = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+-- ARGV: namespace, worker, slots, precision, lease in ms, fingerprint, card as JSON, sha256 of the tokenizer, the
+-- tokenizer.
+local worker, slots, precision, lease_ms, fingerprint = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
 
 local function has_live_worker()
   for _, other in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), now, '+inf')) do
@@ -12,7 +13,7 @@ end
 if not redis.call('ZSCORE', key('registered'), fingerprint) or not has_live_worker() then
   redis.call('ZADD', key('registered'), now, fingerprint)
 end
-redis.call('SET', key('tokenizer', ARGV[7]), ARGV[8], 'NX')
-redis.call('HSET', key('cards'), fingerprint, ARGV[6])
-redis.call('HSET', key('worker', worker), 'fingerprint', fingerprint, 'slots', slots)
+redis.call('SET', key('tokenizer', ARGV[8]), ARGV[9], 'NX')
+redis.call('HSET', key('cards'), fingerprint, ARGV[7])
+redis.call('HSET', key('worker', worker), 'fingerprint', fingerprint, 'slots', slots, 'precision', precision)
 heartbeat(worker, fingerprint, lease_ms)

@@ -11,8 +11,9 @@ import redis
 from tasks.jobs.connection import connect
 from tasks.jobs.errors import StoreUnavailable
 from tasks.jobs.models import JobStatus
+from tasks.jobs.protocol import FinishEntry
 from tasks.jobs.store import JobStore
-from tests.job_steps import claim, finish, step, submit, text_piece
+from tests.job_steps import WORKER, claim, finish, step, submit, succeeded, text_piece
 from tests.services import RealServer, require_service, valkey_binary
 
 
@@ -46,6 +47,15 @@ def test_a_server_that_forgot_the_scripts_gets_them_again(store: JobStore) -> No
     submit(store, "a")
     store.client.script_flush()
     assert claim(store).job.id == "a"
+
+
+def test_a_server_that_forgot_the_scripts_gets_them_again_when_jobs_end_together(store: JobStore) -> None:
+    for job_id in ("a", "b"):
+        submit(store, job_id)
+        claim(store)
+    store.client.script_flush()
+    ends = [FinishEntry(job_id=job_id, attempt=1, outcome=succeeded("text")) for job_id in ("a", "b")]
+    assert store.finish_all(WORKER, ends) == [True, True]
 
 
 def test_a_restarted_server_has_another_run_id_and_the_jobs(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ SLOW = "scripted:0.05"
 def test_the_bare_command_registers_its_model_runs_jobs_and_never_shows_a_prompt(fleet: Fleet) -> None:
     worker = fleet.start_ready("-n", "bare@%h", NEOSERVE_MAX_BATCH_SIZE="3")
     (line,) = re.findall(r"^worker ready: .*$", worker.out, re.MULTILINE)
-    assert line == "worker ready: model=scripted-test-double-not-a-model fingerprint=scripted slots=3"
+    names = "model=scripted-test-double-not-a-model fingerprint=scripted precision=scripted"
+    assert line == f"worker ready: {names} slots=3"
     card = fleet.store.model()
     assert (card.fingerprint, card.num_live_workers, card.num_live_slots) == ("scripted", 1, 3)
     for number in range(10):

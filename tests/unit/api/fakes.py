@@ -53,7 +53,7 @@ def register_test_model(
     tokenizer = tokenizer or tokenizer_json()
     sha256 = hashlib.sha256(tokenizer.encode()).hexdigest()
     card = make_card(model, fingerprint=fingerprint, max_positions=MAX_POSITIONS, tokenizer_sha256=sha256)
-    store.register_model(card, tokenizer, f"worker-of-{fingerprint}", slots=4)
+    store.register_model(card, tokenizer, f"worker-of-{fingerprint}", slots=4, precision="float16")
 
 
 class LocalWaiter:

@@ -47,7 +47,7 @@ def test_info_names_models_and_limits(client: FlaskClient) -> None:
     assert model["fingerprint"] == FINGERPRINT
     assert model["max_positions"] == MAX_POSITIONS
     assert model["generation_defaults"]["temperature"] == 0.9
-    assert (model["workers"], model["slots"]) == (1, 4)
+    assert (model["workers"], model["slots"], model["precisions"]) == (1, 4, {"float16": 1})
     assert info["limits"]["max_body_bytes"] == 262144
     assert info["version"]
 

@@ -95,6 +95,19 @@ def test_a_worker_registered_twice_counts_once(store: JobStore) -> None:
     assert (card.num_live_workers, card.num_live_slots) == (1, 3)
 
 
+def test_each_live_worker_tells_the_form_in_which_it_computes(store: JobStore) -> None:
+    card = make_card("one", fingerprint="fp-one")
+    store.register_model(card, "tokenizer", "w1", 4, precision="float16")
+    store.register_model(card, "tokenizer", "w2", 4, precision="float16")
+    store.register_model(card, "tokenizer", "w3", 4, precision="float32")
+    store.register_model(card, "tokenizer", "w4", 4)
+    assert store.model().live_precisions == {"float16": 2, "float32": 1}
+    store.retire_worker("w3")
+    assert store.model().live_precisions == {"float16": 2}
+    let_pass(store, 60)
+    assert store.model().live_precisions == {}
+
+
 def test_a_lost_tokenizer_says_to_try_again(store: JobStore) -> None:
     with pytest.raises(StoreUnavailable):
         store.tokenizer("unknown")

@@ -8,7 +8,7 @@ import pytest
 
 from tasks.jobs.errors import JobGone, JobNotFound
 from tasks.jobs.models import JobError, JobStatus, Row
-from tasks.jobs.protocol import Ages, Outcome
+from tasks.jobs.protocol import Ages, FinishEntry, Outcome
 from tasks.jobs.store import JobStore
 from tests.job_steps import (
     WORKER,
@@ -23,6 +23,10 @@ from tests.job_steps import (
     text_piece,
 )
 from tests.time_travel import let_pass
+
+
+def ending(job_id: str) -> FinishEntry:
+    return FinishEntry(job_id=job_id, attempt=1, outcome=succeeded())
 
 
 def test_a_finished_job_has_its_result_and_an_expiry(store: JobStore) -> None:
@@ -52,6 +56,24 @@ def test_a_failed_job_keeps_its_error_and_its_text_so_far(store: JobStore) -> No
     store.finish(WORKER, "a", 1, Outcome(status=JobStatus.FAILED, rows=rows, error=error, num_tokens=2))
     job = store.get("a")
     assert (job.status, job.error, job.rows) == (JobStatus.FAILED, error, rows)
+
+
+def test_jobs_that_end_together_are_finished_in_one_round_trip(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for job_id in ("a", "b", "c"):
+        submit(store, job_id)
+        claim(store)
+    assert not store.finish(WORKER, "unknown", 1, succeeded())  # Now the server knows the script.
+    alone: list[str] = []
+    evalsha = store.client.evalsha
+    monkeypatch.setattr(store.client, "evalsha", lambda *args: alone.append(args[0]) or evalsha(*args))
+
+    accepted = store.finish_all(WORKER, [ending(job_id) for job_id in ("a", "b", "lost", "c")])
+
+    assert accepted == [True, True, False, True]
+    assert alone == []
+    assert {store.get(job_id).status for job_id in ("a", "b", "c")} == {JobStatus.SUCCEEDED}
 
 
 def test_only_a_job_that_ended_expires(store: JobStore) -> None:

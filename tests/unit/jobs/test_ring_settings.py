@@ -45,3 +45,9 @@ def test_no_message_but_json_is_accepted() -> None:
     assert settings["accept_content"] == ["json"]
     assert settings["task_serializer"] == "json"
     assert settings["task_ignore_result"] is True
+
+
+def test_no_round_trip_is_spent_on_noting_which_rings_are_acknowledged() -> None:
+    app = celery.Celery(set_as_current=False)
+    app.conf.update(celery_settings(Settings(redis_url="redis://host/0")))
+    assert app.connection_for_read().transport_options["ack_emulation"] is False

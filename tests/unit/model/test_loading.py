@@ -37,6 +37,11 @@ def test_a_folder_loads_with_all_that_a_worker_needs(small_model: LoadedModel) -
     assert (runner.num_slots, runner.max_positions, runner.eos_token_ids) == (3, 128, {0})
 
 
+def test_no_threads_are_kept_beside_those_that_compute_a_step(small_model: LoadedModel) -> None:
+    assert torch.get_num_interop_threads() == 1
+    assert small_model.precision == small_model.weights.precision.value == "float32"
+
+
 def test_weights_that_were_saved_in_half_precision_are_computed_in_float32(folder: Path) -> None:
     weights = safetensors.torch.load_file(folder / "model.safetensors")
     halves = {name: tensor.half() for name, tensor in weights.items()}

@@ -13,7 +13,7 @@ from tasks.engine.scheduler import Scheduler
 from tasks.engine.scripted import ScriptedDetokenizer, ScriptedRunner
 from tasks.jobs.errors import StoreUnavailable
 from tasks.jobs.models import Job
-from tasks.jobs.protocol import Claim, Outcome, StepAnswer, StepEntry
+from tasks.jobs.protocol import Claim, FinishEntry, StepAnswer, StepEntry
 from tasks.jobs.store import JobStore
 from tasks.worker.gate import Gate
 from tasks.worker.generate import JobRunner
@@ -37,6 +37,7 @@ class FaultyStore:
         )  #: Names of calls that work without the caller learning it.
         self.away = False
         self.steps: list[Sequence[StepEntry]] = []  #: Those that arrived.
+        self.finishes: list[list[str]] = []  #: Ids of the jobs in each that arrived.
 
     def step(self, worker: str, entries: Sequence[StepEntry]) -> list[StepAnswer]:
         def arrive() -> list[StepAnswer]:
@@ -46,8 +47,13 @@ class FaultyStore:
         answers: list[StepAnswer] = self._call("step", arrive)
         return answers
 
-    def finish(self, worker: str, job_id: str, attempt: int, outcome: Outcome) -> bool:
-        return bool(self._call("finish", lambda: self._store.finish(worker, job_id, attempt, outcome)))
+    def finish_all(self, worker: str, entries: Sequence[FinishEntry]) -> list[bool]:
+        def arrive() -> list[bool]:
+            self.finishes.append([entry.job_id for entry in entries])
+            return self._store.finish_all(worker, entries)
+
+        accepted: list[bool] = self._call("finish", arrive)
+        return accepted
 
     def release(self, worker: str, job_id: str, attempt: int) -> bool:
         return bool(self._call("release", lambda: self._store.release(worker, job_id, attempt)))
@@ -90,7 +96,7 @@ class Steps:
 
 
 class Worker:
-    """The parts of a worker, wired as `Lifecycle` does. The writer's thread is not started: `exchange`."""
+    """The parts of a worker, wired as `Parts` does. The writer's thread is not started: `exchange`."""
 
     def __init__(self, store: JobStore, *, num_slots: int = 4, **runner_options: Any) -> None:
         self.store = store
@@ -102,7 +108,7 @@ class Worker:
         self.passed_on: list[str] = []
         self.runner = ScriptedRunner(num_slots=num_slots, before_step=self.steps, **runner_options)
         engine = Engine(self.runner, Scheduler(num_slots=num_slots), ScriptedDetokenizer)
-        self.engine = EngineThread(engine, lambda stats: self.writer.notify())
+        self.engine = EngineThread(engine, lambda stats: self.writer.notify(ended=stats.num_finished > 0))
         self.writer = Writer(
             self.faulty,
             WORKER,

@@ -230,6 +230,43 @@ def test_a_row_that_failed_fails_its_job_alone(store) -> None:  # type: ignore[n
         worker.close()
 
 
+def test_an_end_is_recorded_without_waiting_for_the_next_exchange(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.worker.writer.MIN_GAP_SECONDS", 3600.0)
+    start(worker)
+    worker.writer.start()
+    wait_until(lambda: worker.faulty.steps, "the first exchange, after which the next one is an hour away")
+    finish(worker)
+    wait_until(lambda: worker.held("j") is None, "the end is recorded")
+    job = worker.store.get("j")
+    assert job.status is JobStatus.SUCCEEDED
+    assert streamed(worker) == job.rows[0].text
+    assert len(worker.faulty.steps) == 1
+    worker.writer.stop()
+
+
+def test_what_ends_in_one_step_of_the_engine_is_recorded_in_one_call(worker: Worker) -> None:
+    for job_id in ("a", "b", "c"):
+        start(worker, job_id)
+    for job_id in ("a", "b", "c"):
+        finish(worker, job_id)
+    worker.writer.record_ends()
+    assert [sorted(jobs) for jobs in worker.faulty.finishes] == [["a", "b", "c"]]
+    assert {worker.store.get(job_id).status for job_id in ("a", "b", "c")} == {JobStatus.SUCCEEDED}
+    assert worker.faulty.steps == []
+
+
+def test_an_end_that_cannot_be_recorded_is_recorded_by_the_next_exchange(worker: Worker) -> None:
+    worker.writer.exchange()
+    start(worker)
+    finish(worker)
+    worker.faulty.requests_to_lose.append("finish")
+    assert not worker.writer.record_ends()
+    assert worker.writer.exchange()
+    assert worker.store.get("j").status is JobStatus.SUCCEEDED
+
+
 def test_without_news_it_reports_at_the_pace_of_the_heartbeat(worker: Worker) -> None:
     worker.writer.start()
     wait_until(lambda: len(worker.faulty.steps) > 1, "it reports")

@@ -1,0 +1,182 @@
+"""The whole stack over HTTP against the same engine in process: the tax of API, Redis and Celery.
+
+    .venv/bin/python -m bench.http [--model FOLDER] [--clients 1,8,32] [--rounds 5] [--json FILE]
+
+Both sides hold the same model in the same form, with the same slots and threads, and get the same prompts:
+greedy, a fixed number of new tokens, no end token. They take turns, so many clients at a time, each of which
+sends one request after the other. In process a client encodes its prompt, submits it to the engine's thread
+and waits for the end; over HTTP it is a connection of `POST /predict`. Ratio of the tokens per second: median
+of the rounds'.
+
+*Added latency* is what a request spends outside the engine: from its sending until its generation is given
+to the engine (in), and from the generation's end until the answer has been read (out), by the worker's and
+the clients' clocks, which are the machine's. It holds the wait for a free worker thread where there are more
+clients than slots, which in process is a wait inside the engine: so there are as many slots as clients.
+Texts of one length end in the same step, so their clients come back together: the worst case for the API.
+
+--model: a folder, `125m` for a random GPT-Neo-125M, or `scripted:0.015`, a test double whose step sleeps that
+many seconds: the stack's own time, on a processor that has nothing else to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from statistics import median, quantiles
+
+from bench.bare_celery import round_trips
+from bench.http_clients import Answer
+from bench.in_process import InProcess, Times, model_without_end
+from bench.machine import describe_machine
+from bench.stack import ServedStack
+from tasks.worker.served_model import load_model, use_threads
+from tasks.worker.settings import WorkerSettings
+
+PROMPT = "Once upon a time there was a little girl who lived near the sea, and every morning she"
+#: At least so many requests in a round.
+MIN_REQUESTS = 8
+NUM_BARE_TASKS = 50
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of clients. Latencies and processor times in milliseconds."""
+
+    clients: int
+    requests: int  #: Of each side.
+    http_tokens_per_s: float
+    engine_tokens_per_s: float
+    ratio: float
+    http_p50: float
+    engine_p50: float
+    added_p50: float
+    added_p99: float
+    in_p50: float
+    out_p50: float
+    api_cpu: float  #: Of each request.
+    server_cpu: float
+    worker_cpu: float  #: With the engine's.
+    engine_cpu: float  #: Of the engine in process.
+
+
+@dataclass(frozen=True)
+class Round:
+    http: list[Answer]
+    engine: list[Times]
+    cpu_seconds: Counter[str]
+
+
+def take_turns(served: ServedStack, engine: InProcess, texts: list[list[str]], new_tokens: int) -> Round:
+    own = time.process_time()
+    in_process = engine.predict(texts, new_tokens)
+    cpu = Counter({"engine": time.process_time() - own})
+    before = served.cpu_seconds()
+    answers = served.predict(texts, new_tokens)
+    cpu.update({name: after - before[name] for name, after in served.cpu_seconds().items()})
+    return Round(answers, in_process, cpu)
+
+
+def tokens_per_second(times: list[Times], new_tokens: int) -> float:
+    return len(times) * new_tokens / (max(end for _, end in times) - min(start for start, _ in times))
+
+
+def compare(served: ServedStack, engine: InProcess, clients: int, options: argparse.Namespace) -> Row:
+    per_client = max(options.requests, MIN_REQUESTS // clients)
+    texts = [[f"{PROMPT} {client} {number}" for number in range(per_client)] for client in range(clients)]
+    # One more, for caches, connections and threads.
+    rounds = [take_turns(served, engine, texts, options.new_tokens) for _ in range(options.rounds + 1)][1:]
+    return summarize(rounds, served.engine_times(), clients, options.new_tokens)
+
+
+def summarize(rounds: list[Round], trace: dict[str, list[float]], clients: int, new_tokens: int) -> Row:
+    answers = [answer for each in rounds for answer in each.http]
+    way_in = [1000 * (trace[job][0] - sent) for job, sent, _ in answers]
+    way_out = [1000 * (received - trace[job][3]) for job, _, received in answers]
+    added = quantiles(map(sum, zip(way_in, way_out, strict=True)), n=100, method="inclusive")
+    http_rates = [tokens_per_second([times for _, *times in each.http], new_tokens) for each in rounds]
+    engine_rates = [tokens_per_second(each.engine, new_tokens) for each in rounds]
+    cpu = {
+        name: 1000 * sum(each.cpu_seconds[name] for each in rounds) / len(answers)
+        for name in rounds[0].cpu_seconds
+    }
+    return Row(
+        clients=clients,
+        requests=len(answers),
+        http_tokens_per_s=median(http_rates),
+        engine_tokens_per_s=median(engine_rates),
+        ratio=median(http / alone for http, alone in zip(http_rates, engine_rates, strict=True)),
+        http_p50=1000 * median(end - sent for _, sent, end in answers),
+        engine_p50=1000 * median(end - sent for each in rounds for sent, end in each.engine),
+        added_p50=added[49],
+        added_p99=added[98],
+        in_p50=median(way_in),
+        out_p50=median(way_out),
+        api_cpu=cpu["api"],
+        server_cpu=cpu["server"],
+        worker_cpu=cpu["worker"],
+        engine_cpu=cpu["engine"],
+    )
+
+
+def bench(options: argparse.Namespace, work: Path) -> dict[str, object]:
+    clients = [int(number) for number in options.clients.split(",")]
+    slots = options.slots or max(clients)
+    environ = {
+        "NEOSERVE_MODEL": model_without_end(options.model, work / "model"),
+        "NEOSERVE_PRECISION": options.precision,
+        "NEOSERVE_MAX_BATCH_SIZE": str(slots),
+        "NEOSERVE_THREADS": str(options.threads),
+    }
+    model = load_model(WorkerSettings.from_env(environ))
+    with ServedStack(work, environ).running() as served:
+        bare = [1000 * each for each in round_trips(served.redis_url, NUM_BARE_TASKS)]
+        print(f"{model.precision}, {slots} slots, {options.new_tokens} new tokens")
+        print(f"a bare Celery task: p50 {median(bare):.1f} ms\n")
+        print(f"| {' | '.join(each.name for each in fields(Row))} |\n|{'---|' * len(fields(Row))}")
+        engine = InProcess(model, slots)
+        try:
+            rows = []
+            for number in clients:
+                rows.append(asdict(compare(served, engine, number, options)))
+                print(f"| {' | '.join(f'{value:.4g}' for value in rows[-1].values())} |", flush=True)
+        finally:
+            engine.stop()
+    return {
+        "model": options.model,
+        "precision": model.precision,
+        "slots": slots,
+        "new_tokens": options.new_tokens,
+        "rounds": options.rounds,
+        "bare_celery_p50": median(bare),
+        "rows": rows,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The whole stack over HTTP against the engine in process.")
+    parser.add_argument("--model", default="125m")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--clients", default="1,8,32")
+    parser.add_argument("--slots", type=int, default=0, help="0: as many as clients")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=4, help="of each client and round, at least")
+    parser.add_argument("--new-tokens", type=int, default=50)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    threads = use_threads(options.threads)
+    machine = describe_machine("torch", "celery", "kombu", "redis", "flask", "gunicorn")
+    print(f"{machine}\n{options.model}, threads of the model on both sides: {threads}")
+    with tempfile.TemporaryDirectory() as folder:
+        report = bench(options, Path(folder))
+    if options.json:
+        options.json.write_text(json.dumps({"machine": machine, "threads": threads, **report}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The composition root of a worker: what it is made of. Starts nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import uuid
+from collections.abc import Callable
+
+from tasks.engine.engine import Engine
+from tasks.engine.loop import EngineThread
+from tasks.engine.scheduler import Scheduler
+from tasks.engine.types import StepStats
+from tasks.jobs.card import ModelCard
+from tasks.jobs.connection import connect
+from tasks.jobs.errors import RingFailed
+from tasks.jobs.reaper import Reaper
+from tasks.jobs.ring import CeleryRing
+from tasks.jobs.store import JobStore
+from tasks.worker.drain import Drain
+from tasks.worker.gate import Gate
+from tasks.worker.generate import JobRunner
+from tasks.worker.held import Ending, HeldJob
+from tasks.worker.metrics import WorkerMetrics
+from tasks.worker.report import JobReport
+from tasks.worker.served_model import ServedModel
+from tasks.worker.settings import WorkerSettings
+from tasks.worker.writer import Writer
+
+log = logging.getLogger(__name__)
+
+
+class Parts:
+    """The parts of one worker process, wired to each other.
+
+    `wake` makes Celery's event loop notice a shutdown at once.
+    """
+
+    def __init__(self, settings: WorkerSettings, model: ServedModel, wake: Callable[[], None]) -> None:
+        self.worker = uuid.uuid4().hex  #: A new one per process: leases never outlive it.
+        self.slots = settings.max_batch_size
+        self.model = model
+        self.metrics = WorkerMetrics()
+        self.gate = Gate()
+        self.store = JobStore(connect(settings.redis_url), settings.namespace)
+        self.ring = CeleryRing(settings.redis_url, settings.namespace)
+        self.reaper = Reaper(self.store, self.ring)
+        self.engine = self._build_engine(settings)
+        self._report = JobReport(self.metrics)
+        self.writer = Writer(
+            self.store,
+            self.worker,
+            announce=self._register,
+            on_settled=self._on_settled,
+            on_failure=self.metrics.store_failures.inc,
+        )
+        self.metrics.jobs_held.set_function(lambda: len(self.writer.held))
+        self.jobs = self._build_jobs()
+        self.drain = Drain(
+            grace_seconds=settings.grace_seconds,
+            gate=self.gate,
+            writer=self.writer,
+            wake=wake,
+            leave=os._exit,
+        )
+
+    def _build_engine(self, settings: WorkerSettings) -> EngineThread:
+        runner = self.model.new_runner(self.slots, settings.kv_tokens, settings.prefix_tokens)
+        scheduler = Scheduler(num_slots=self.slots, page_tokens=runner.page_tokens)
+        return EngineThread(Engine(runner, scheduler, self.model.new_detokenizer), self._on_step)
+
+    def _build_jobs(self) -> JobRunner:
+        return JobRunner(
+            self.store,
+            worker=self.worker,
+            fingerprint=self.model.fingerprint,
+            encode=self.model.encode,
+            submit=self.engine.submit,
+            writer=self.writer,
+            gate=self.gate,
+            pass_on=self._ring_again,
+            metrics=self.metrics,
+        )
+
+    def _register(self) -> None:
+        model = self.model
+        card = ModelCard(
+            model=model.model_id,
+            revision=model.revision,
+            fingerprint=model.fingerprint,
+            max_positions=model.max_positions,
+            eos_token_ids=tuple(sorted(model.eos_token_ids)),
+            generation_defaults=model.generation_defaults,
+            tokenizer_sha256=hashlib.sha256(model.tokenizer_json.encode()).hexdigest(),
+        )
+        self.store.register_model(
+            card, model.tokenizer_json, self.worker, self.slots, precision=model.precision
+        )
+
+    def _on_step(self, stats: StepStats) -> None:
+        self.metrics.observe_step(stats)
+        self.writer.notify(ended=stats.num_finished > 0)
+
+    def _on_settled(self, held: HeldJob) -> None:
+        self._report.settled(held)
+        if held.ending is Ending.HANDED_BACK:
+            self._ring_again(held.job.id)
+
+    def _ring_again(self, job_id: str) -> None:
+        """Another worker shall look at the queue now; without this the reaper makes it, seconds later."""
+        try:
+            self.ring.ring(job_id)
+        except RingFailed as error:
+            log.warning("job=%s is queued again, but %s", job_id, error)
