@@ -85,13 +85,10 @@ def bench(run: Run) -> Result:
         if precision == "float32" and any(each != texts[0] for each in texts):
             raise RuntimeError("the prefix cache changed a text")
         table += rows(precision, measured)
-        for name, figure in (
-            ("ttft", lambda each: each.first_token(50)),
-            ("time", lambda each: each.makespan),
-        ):
-            found[f"prefix.{name}.{precision}"] = ratio(
-                [figure(each) for each in measured["without"]], [figure(each) for each in measured["with"]]
-            )
+        found[f"prefix.ttft.{precision}"] = ratio(
+            [each.first_token(50) for each in measured["without"]],
+            [each.first_token(50) for each in measured["with"]],
+        )
     title = f"{len(asked)} prompts that share {run.options.shared} tokens, {NEW_TOKENS} new ones each"
     columns = ("weights", "prefix cache", "first token p50, s", "p95, s", "all done, s")
     return Result("prefix", "", [Table(title, columns, table)], found)
