@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -31,6 +32,8 @@ from tests.reference import numbers_engine
 
 PEER = "generate()"
 KINDS = ("decode", "whole", "prefill")
+#: More room than a text needs: keys and values are taken in pages.
+SPARE_TOKENS = 128
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def run_until(engine: Engine, done: Callable[[], bool]) -> float:
 
 
 def time_engine(model: LoadedModel, case: Case) -> Rates:
-    engine = new_engine(model, case.batch, case.batch * (case.context + case.new_tokens))
+    engine = new_engine(model, case.batch, case.batch * (case.context + case.new_tokens + SPARE_TOKENS))
     generations = submit(engine, case)
     first = run_until(engine, lambda: all(each.num_tokens for each in generations))
     # Some texts have more by then: decoding and prefill share the steps.
@@ -109,14 +112,12 @@ def time_generate(network: Any, case: Case) -> Rates:
 def compare(
     models: dict[Precision, LoadedModel], network: Any, case: Case, rounds: int
 ) -> dict[str, list[Rates]]:
-    contenders: dict[str, Callable[[Case], Rates]] = {PEER: lambda case: time_generate(network, case)}
-    for precision, model in models.items():
-        contenders[precision] = lambda case, model=model: time_engine(model, case)  # type: ignore[misc]
+    contenders: dict[str, Callable[[Case], Rates]] = {PEER: partial(time_generate, network)}
+    contenders |= {precision: partial(time_engine, model) for precision, model in models.items()}
     # Operators prepare themselves for a number of rows; the length of the context is nothing to them.
-    alternate(
-        {name: lambda each=each: each(replace(case, context=64)) for name, each in contenders.items()}, 1
-    )
-    turns = {name: lambda each=each: each(case) for name, each in contenders.items()}
+    short = replace(case, context=64)
+    alternate({name: partial(measure, short) for name, measure in contenders.items()}, 1)
+    turns = {name: partial(measure, case) for name, measure in contenders.items()}
     return alternate(turns, rounds, say=f"{case.batch} x {case.context} + {case.new_tokens}")
 
 

@@ -39,7 +39,8 @@ class StepClock(StoppingCriteria):
 
 def read_network(folder: Path | str) -> Any:
     """The model in float32, as transformers runs it."""
-    return AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32).eval()
+    network: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32)
+    return network.eval()
 
 
 def generate(network: Any, prompts: Sequence[Sequence[int]], new_tokens: int | Sequence[int]) -> Batch:

@@ -27,7 +27,7 @@ def lines_of(figures: Mapping[str, float]) -> Lines:
 def step_of(highest: float) -> int:
     """Between two marks of the axis: 1, 2 or 5 times a power of ten, at most six marks."""
     steps = (factor * 10**power for power in range(9) for factor in (1, 2, 5))
-    return next(step for step in steps if highest / step <= 6)
+    return int(next(step for step in steps if highest / step <= 6))
 
 
 def draw(figures: Mapping[str, float]) -> str:

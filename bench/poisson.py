@@ -23,7 +23,7 @@ from typing import Any
 
 from bench.arrivals import Arrival, poisson
 from bench.command import Command, Run
-from bench.engine import new_engine
+from bench.engine import SPARE_TOKENS, new_engine
 from bench.generate import generate, read_network
 from bench.result import Result, Table
 from bench.rounds import alternate, percentile
@@ -63,7 +63,7 @@ class Serving:
 
 
 def serve_engine(model: LoadedModel, arrivals: Sequence[Arrival]) -> Serving:
-    num_tokens = sum(len(each.prompt_ids) + each.new_tokens for each in arrivals)
+    num_tokens = sum(len(each.prompt_ids) + each.new_tokens + SPARE_TOKENS for each in arrivals)
     engine = new_engine(model, NUM_SLOTS, num_tokens)
     waiting, generations = list(arrivals), list[Generation]()
     started = time.monotonic()

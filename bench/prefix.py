@@ -17,6 +17,7 @@ from functools import partial
 from statistics import median
 
 from bench.command import Command, Run
+from bench.engine import SPARE_TOKENS
 from bench.result import Result, Table
 from bench.rounds import alternate, percentile, ratio
 from tasks.model.loading import LoadedModel
@@ -48,7 +49,7 @@ def prompts(num_requests: int, num_shared: int) -> list[list[int]]:
 
 
 def serve(model: LoadedModel, num_prefix_tokens: int, asked: list[list[int]]) -> Reuse:
-    num_tokens = sum(len(ids) + NEW_TOKENS for ids in asked)
+    num_tokens = sum(len(ids) + NEW_TOKENS + SPARE_TOKENS for ids in asked)
     runner = replace(model, eos_token_ids=frozenset()).new_runner(len(asked), num_tokens, num_prefix_tokens)
     engine = numbers_engine(runner)
     started = time.monotonic()

@@ -10,7 +10,6 @@ the goals are those of all results in the folder.
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,10 +33,11 @@ def all_figures(results: Mapping[str, Result]) -> dict[str, float]:
 def fill(page: str, parts: Mapping[str, str]) -> str:
     """The page with the named parts replaced. Raises ValueError for a part without a place in it."""
     for name, text in parts.items():
-        marks = re.compile(f"(<!-- bench:{re.escape(name)} -->\n).*?(<!-- bench:end -->)", re.DOTALL)
-        page, replaced = marks.subn(lambda found, text=text: f"{found[1]}\n{text}\n\n{found[2]}", page)
-        if replaced != 1:
-            raise ValueError(f"the page has {replaced} places for the part {name!r}, not one")
+        begin, end = f"<!-- bench:{name} -->\n", "<!-- bench:end -->"
+        if page.count(begin) != 1:
+            raise ValueError(f"the page has {page.count(begin)} places for the part {name!r}, not one")
+        before, _, rest = page.partition(begin)
+        page = f"{before}{begin}\n{text}\n\n{end}{rest.partition(end)[2]}"
     return page
 
 

@@ -8,6 +8,10 @@
 #include <thread>
 #include <vector>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #if defined(__AVX512F__)
 constexpr int kVectorBytes = 64;
 #elif defined(__AVX__)
@@ -16,6 +20,7 @@ constexpr int kVectorBytes = 32;
 constexpr int kVectorBytes = 16;
 #endif
 typedef float Vector __attribute__((vector_size(kVectorBytes)));
+constexpr size_t kHugePage = 2 << 20;
 constexpr int kLanes = kVectorBytes / sizeof(float);
 // Enough independent sums to hide the latency of two multiply-add units, few enough for the registers.
 constexpr int kSums = 12;
@@ -63,7 +68,11 @@ int main(int, char** arguments) {
   const size_t vectors = bytes / kVectorBytes / threads / kSums * kSums;
   std::vector<Vector*> parts;
   for (int thread = 0; thread < threads; thread++) {
-    parts.push_back(static_cast<Vector*>(std::aligned_alloc(kVectorBytes, vectors * kVectorBytes)));
+    const size_t whole = (vectors * kVectorBytes + kHugePage - 1) / kHugePage * kHugePage;
+    parts.push_back(static_cast<Vector*>(std::aligned_alloc(kHugePage, whole)));
+#ifdef MADV_HUGEPAGE
+    madvise(parts[thread], whole, MADV_HUGEPAGE);  // A bound should not depend on the page table.
+#endif
     for (size_t place = 0; place < vectors; place++) parts[thread][place] = Vector{} + 1.0f;
   }
   const double read = rate(threads, seconds, [&](int thread) {

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,7 +66,7 @@ def theirs(params: SamplingParams, logits: Tensor) -> Callable[[], object]:
     warpers += [TopKLogitsWarper(params.top_k)] if params.top_k else []
     warpers += [TopPLogitsWarper(params.top_p)] if params.top_p < 1 else []
     processors = LogitsProcessorList(warpers)
-    ids = torch.zeros(NUM_ROWS, 1, dtype=torch.long)
+    ids: Any = torch.zeros(NUM_ROWS, 1, dtype=torch.long)
     return lambda: torch.multinomial(processors(ids, logits.clone()).softmax(1), 1).tolist()
 
 

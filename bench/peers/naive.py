@@ -19,7 +19,7 @@ from bench.peers.protocol import Answer, Prompts, serve
 from bench.peers.servers import free_port, start
 
 SERVICE = "bench.peers.naive_service"
-START_SECONDS = 120
+START_SECONDS = 180
 
 
 def valkey() -> str:
@@ -31,11 +31,11 @@ def valkey() -> str:
     return str(next(found, "valkey-server"))
 
 
-def post(port: int, text: str, new_tokens: int) -> list[int]:
+def post(port: int, text: str, new_tokens: int, timeout: float = 600) -> list[int]:
     body = json.dumps({"text": text, "new_tokens": new_tokens}).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"http://127.0.0.1:{port}/predict", body, headers)
-    with urllib.request.urlopen(request, timeout=600) as reply:
+    with urllib.request.urlopen(request, timeout=timeout) as reply:
         tokens: list[int] = json.load(reply)["tokens"]
         return tokens
 
@@ -44,10 +44,12 @@ def wait_until_served(port: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:
-            post(port, "Hello", 1)
+            post(port, "Hello", 1, timeout=START_SECONDS)
             return
-        except urllib.error.HTTPError:
-            raise
+        except urllib.error.HTTPError as error:
+            sys.exit(f"the naive service answered {error}")
+        except TimeoutError:
+            break
         except urllib.error.URLError:
             time.sleep(0.2)
     sys.exit("the naive service did not start")
@@ -59,7 +61,16 @@ def load() -> Answer:
     python = (sys.executable, "-m")
     options = ("--save", "", "--bind", "127.0.0.1", "--dir", folder)
     start(valkey(), "--port", str(redis_port), *options, environment=environment)
-    start(*python, "celery", "-A", SERVICE, "worker", "--loglevel", "warning", environment=environment)
+    start(
+        *python,
+        "celery",
+        "-A",
+        f"{SERVICE}:queue",
+        "worker",
+        "--loglevel",
+        "warning",
+        environment=environment,
+    )
     start(*python, "flask", "--app", SERVICE, "run", "--port", str(port), environment=environment)
     wait_until_served(port)
     pool, tokenizer = ThreadPoolExecutor(64), AutoTokenizer.from_pretrained(sys.argv[1])

@@ -24,7 +24,7 @@ def text_generation() -> Any:
     return pipeline("text-generation", model=os.environ["MODEL"])
 
 
-@queue.task(name="predict")
+@queue.task(name="predict")  # type: ignore[untyped-decorator]
 def predict(text: str, new_tokens: int) -> list[int]:
     written = text_generation()(
         text,

@@ -13,6 +13,8 @@ from typing import Any
 
 from bench.peers.protocol import Prompts
 
+#: For a peer to end by itself, and then to end its servers.
+END_SECONDS = 20
 ROOT = Path(__file__).parents[2]
 
 
@@ -70,11 +72,13 @@ class PeerProcess:
         """End it; it ends by itself when nobody can ask it any more."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        try:
-            self._process.wait(15)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        for end in (self._process.terminate, self._process.kill):
+            try:
+                self._process.wait(END_SECONDS)
+                return
+            except subprocess.TimeoutExpired:
+                end()
+        self._process.wait()
 
     def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ Answer = Callable[[Prompts, int], list[list[int]]]
 
 def serve(load: Callable[[], Answer]) -> None:
     """Load, then answer until the parent closes its end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # What was started ends too, as `atexit` says.
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     answer = load()
