@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.peers.contenders import ALONE, OURS, REPLACED, REPLACED_PAIR, STATIC
+from bench.peers.contenders import ALONE, GENAI, OURS, REPLACED, REPLACED_PAIR, STATIC
 from bench.rounds import ratio
 
 #: Requests that a serial contender gets; the time of all of them is computed from these.
@@ -33,7 +33,7 @@ CASES = (WHOLE, LONE, CROWD)
 
 #: Prompt lengths of the check against generate(): the last is beyond the local layers' window of 256 tokens.
 CHECKED_LENGTHS = (40, 200, 400)
-CHECKED_TOKENS = 12
+CHECKED_TOKENS = 24
 
 #: By case and contender, in the order of the rounds: new tokens per second.
 Rates = Mapping[str, Mapping[str, Sequence[float]]]
@@ -57,6 +57,7 @@ def figures(rates: Rates, checked: Checked) -> dict[str, float]:
         for figure, case, rivals in (
             ("whole.static", WHOLE, [STATIC.name]),
             ("whole.best", WHOLE, correct_peers(checked)),
+            ("whole.genai", WHOLE, [GENAI.name]),
             ("lone.replaced", LONE, [REPLACED.name]),
             ("crowd.replaced", CROWD, [REPLACED.name, REPLACED_PAIR.name]),
         ):

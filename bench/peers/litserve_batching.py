@@ -23,9 +23,6 @@ class TextApi(litserve.LitAPI):
     def setup(self, device: str) -> None:  # noqa: ARG002
         self.network = read_network(sys.argv[1])
 
-    def decode_request(self, request: dict[str, Any]) -> dict[str, Any]:
-        return request
-
     def predict(self, requests: list[dict[str, Any]]) -> list[list[int]]:
         wanted = [request["new_tokens"] for request in requests]
         return generate(self.network, [request["prompt"] for request in requests], wanted).tokens

@@ -96,5 +96,5 @@ class PeerProcess:
 
     def _failed(self) -> PeerFailed:
         self._process.wait()
-        self._reader.join()
+        self._reader.join(END_SECONDS)  # A process that it left behind may hold the pipe.
         return PeerFailed(self._last_words[-1] if self._last_words else f"exit {self._process.returncode}")

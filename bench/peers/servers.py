@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Mapping
@@ -17,8 +18,11 @@ def free_port() -> int:
 
 
 def start(*command: str, environment: Mapping[str, str] = os.environ) -> subprocess.Popen[bytes]:
-    """A process that ends with this one; what it prints goes to stderr."""
-    process = subprocess.Popen(command, env=dict(environment), stdin=subprocess.DEVNULL)
+    """A process that ends with this one, and with it all that it started: some leave their workers behind,
+    and none has anything to lose. What it prints goes to stderr."""
+    process = subprocess.Popen(
+        command, env=dict(environment), stdin=subprocess.DEVNULL, start_new_session=True
+    )
     atexit.register(process.wait)
-    atexit.register(process.terminate)  # Registered last, so it runs before the wait.
+    atexit.register(os.killpg, process.pid, signal.SIGKILL)  # Registered last, so it runs before the wait.
     return process
