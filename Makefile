@@ -21,6 +21,10 @@ endif
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.14; do \
 	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$each"; break; }; done)
 
+# In the order of docs/performance.md; each is `python -m bench.NAME`.
+BENCHMARKS := engine poisson roofline sampling overhead prefix http
+RESULTS ?= .bench/results
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := api client tasks tests $(wildcard bench)
@@ -29,10 +33,10 @@ SOURCES := api client tasks tests $(wildcard bench)
 TESTS = $(wildcard tests/unit tests/integration tests/e2e tests/faults)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint fmt lock train native clean
+.PHONY: help run test test-all lint fmt lock train native bench bench-peers clean
 
 help:  ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 run: $(VENV)/.run $(VENV)/.native  ## Everything in this terminal (PORT=8080 WORKERS=1 MODEL=folder)
 	@exec $(BIN)/neoserve up --port $(PORT) --workers $(WORKERS) $(if $(MODEL),--model '$(MODEL)')
@@ -60,6 +64,16 @@ train: $(VENV)/.run $(VENV)/.native  ## Train the shipped model anew (CORPUS=sto
 	@test -n '$(CORPUS)' || { echo 'make train: name the corpus: make train CORPUS=tinystories.txt.gz' >&2; exit 1; }
 	$(BIN)/python -m tasks.model.train_stories --corpus '$(CORPUS)' --output tasks/model/stories
 
+# On a quiet machine: each takes all cores, and what else runs is measured with it.
+bench: $(VENV)/.dev $(VENV)/.native  ## Measure the engine and the stack (15 minutes), and put the results into docs/performance.md
+	@for name in $(BENCHMARKS); do $(BIN)/python -m bench.$$name --json '$(RESULTS)' || exit 1; done
+	@$(BIN)/python -m bench.report --json '$(RESULTS)'
+
+bench-peers: export TORCH_INDEX := $(TORCH_INDEX)
+bench-peers: $(VENV)/.dev $(VENV)/.native  ## The same against other servers, each in an environment of its own (25 minutes)
+	@$(BIN)/python -m bench.peers --json '$(RESULTS)'
+	@$(BIN)/python -m bench.report --json '$(RESULTS)'
+
 lock: $(VENV)/.dev  ## Resolve requirements/*.txt anew from setup.cfg
 	$(PIP) install --quiet uv==$(UV_VERSION)
 	$(call compile,api,api)
@@ -73,7 +87,7 @@ compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 native: $(VENV)/.native  ## Compile the native kernels (needs a C++ compiler; done by `run` and `test` where there is one)
 
 clean:  ## Remove the environment and everything made here
-	rm -rf tasks/model/native/*.so $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf tasks/model/native/*.so $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .bench
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What has been installed, as stamps: a second run installs nothing, a changed lock installs again.

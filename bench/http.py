@@ -1,6 +1,6 @@
 """The whole stack over HTTP against the same engine in process: the tax of API, Redis and Celery.
 
-    .venv/bin/python -m bench.http [--model FOLDER] [--clients 1,8,32] [--rounds 5] [--json FILE]
+    .venv/bin/python -m bench.http [--model FOLDER] [--clients 1,8,32] [--rounds 5] [--json FOLDER]
 
 Both sides hold the same model in the same form, with the same slots and threads, and get the same prompts:
 greedy, a fixed number of new tokens, no end token. They take turns, so many clients at a time, each of which
@@ -21,7 +21,6 @@ many seconds: the stack's own time, on a processor that has nothing else to do.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections import Counter
@@ -33,6 +32,7 @@ from bench.bare_celery import round_trips
 from bench.http_clients import Answer
 from bench.in_process import InProcess, Times, model_without_end
 from bench.machine import describe_machine
+from bench.result import Result, Table
 from bench.stack import ServedStack
 from tasks.worker.served_model import load_model, use_threads
 from tasks.worker.settings import WorkerSettings
@@ -123,7 +123,15 @@ def summarize(rounds: list[Round], trace: dict[str, list[float]], clients: int, 
     )
 
 
-def bench(options: argparse.Namespace, work: Path) -> dict[str, object]:
+@dataclass(frozen=True)
+class Report:
+    precision: str
+    slots: int
+    bare_celery_p50: float  #: Milliseconds.
+    rows: list[Row]
+
+
+def bench(options: argparse.Namespace, work: Path) -> Report:
     clients = [int(number) for number in options.clients.split(",")]
     slots = options.slots or max(clients)
     environ = {
@@ -135,26 +143,33 @@ def bench(options: argparse.Namespace, work: Path) -> dict[str, object]:
     model = load_model(WorkerSettings.from_env(environ))
     with ServedStack(work, environ).running() as served:
         bare = [1000 * each for each in round_trips(served.redis_url, NUM_BARE_TASKS)]
-        print(f"{model.precision}, {slots} slots, {options.new_tokens} new tokens")
-        print(f"a bare Celery task: p50 {median(bare):.1f} ms\n")
-        print(f"| {' | '.join(each.name for each in fields(Row))} |\n|{'---|' * len(fields(Row))}")
         engine = InProcess(model, slots)
         try:
-            rows = []
-            for number in clients:
-                rows.append(asdict(compare(served, engine, number, options)))
-                print(f"| {' | '.join(f'{value:.4g}' for value in rows[-1].values())} |", flush=True)
+            rows = [compare(served, engine, number, options) for number in clients]
         finally:
             engine.stop()
-    return {
-        "model": options.model,
-        "precision": model.precision,
-        "slots": slots,
-        "new_tokens": options.new_tokens,
-        "rounds": options.rounds,
-        "bare_celery_p50": median(bare),
-        "rows": rows,
-    }
+    return Report(model.precision, slots, median(bare), rows)
+
+
+def table(report: Report, options: argparse.Namespace) -> Table:
+    return Table(
+        f"The stack over HTTP against its engine in process: {options.model}, {report.precision}",
+        [each.name.replace("_", " ") for each in fields(Row)],
+        [[f"{value:.4g}" for value in asdict(row).values()] for row in report.rows],
+        f"{report.slots} slots, {options.new_tokens} new tokens, {options.rounds} rounds. Latencies and processor times of a"
+        " request in milliseconds; *in*: from sending to the engine, *out*: from the engine to the answer. A bare"
+        f" Celery task: p50 {report.bare_celery_p50:.1f} ms.",
+    )
+
+
+def figures(report: Report) -> dict[str, float]:
+    """As bench/goals.py names them."""
+    named: dict[str, float] = {}
+    for row in report.rows:
+        named[f"http.share.{row.clients}"] = 100 * row.ratio
+        named[f"http.added.{row.clients}.p50"] = row.added_p50
+        named[f"http.added.{row.clients}.p99"] = row.added_p99
+    return named
 
 
 def main() -> None:
@@ -174,8 +189,12 @@ def main() -> None:
     print(f"{machine}\n{options.model}, threads of the model on both sides: {threads}")
     with tempfile.TemporaryDirectory() as folder:
         report = bench(options, Path(folder))
+    result = Result(
+        "http", f"{machine}\nthreads of torch: {threads}", (table(report, options),), figures(report)
+    )
+    result.show()
     if options.json:
-        options.json.write_text(json.dumps({"machine": machine, "threads": threads, **report}, indent=1))
+        result.save(options.json)
 
 
 if __name__ == "__main__":
