@@ -109,9 +109,9 @@ class GPTNeoRunner:
             sequence.sound = False  # Until this step has succeeded.
         hidden = self._forward(chunks, spans)  # [tokens, hidden]
         tokens = self._sample(hidden, spans, chunks)
-        finite = hidden.sum(1).isfinite()  # [tokens]
+        finite = hidden.sum(1).isfinite().tolist()  # [tokens]
         for span, sequence, before in zip(spans, sequences, sound, strict=True):
-            sequence.sound = before and bool(finite[span.rows].all())
+            sequence.sound = before and all(finite[span.rows])
             self._keep(span, sequence)
         return tokens
 
@@ -134,7 +134,7 @@ class GPTNeoRunner:
     def _forward(self, chunks: Rows[Chunk], spans: list[Span]) -> Tensor:
         weights = self._weights
         token_ids = torch.tensor([token_id for chunk in chunks for token_id in chunk.token_ids])  # [tokens]
-        positions = torch.cat([torch.arange(span.start, span.end) for span in spans])  # [tokens]
+        positions = torch.tensor([place for span in spans for place in range(span.start, span.end)])
         plans = {
             window: self._attention.plan(spans, self._cache, window)
             for window in {each.window for each in weights.layers}

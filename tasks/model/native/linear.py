@@ -24,16 +24,17 @@ class NativeLinear(Linear):
     def __init__(self, weight: Tensor, bias: Tensor | None, level: Level | None = None) -> None:
         """`level`: of the kernels; the best one of this processor unless told otherwise. Raises RuntimeError
         where there are none."""
-        self._library, self._level = kernels(level)
+        library, self._level = kernels(level)
+        self._multiply_by = library.neoserve_multiply
+        self._is_half = self.dtype is torch.float16
         self._num_outputs, self._num_inputs = weight.shape
-        self._bias = bias
-        self._packed = self._pack(weight)
+        self._bias, self._packed = bias, self._pack(weight, library)
 
-    def _pack(self, weight: Tensor) -> Tensor:
+    def _pack(self, weight: Tensor, library: ctypes.CDLL) -> Tensor:
         largest = torch.finfo(self.dtype).max
         num_panels, num_inputs = -(-self._num_outputs // PANEL), -(-self._num_inputs // DEPTH) * DEPTH
         packed = torch.empty(num_panels, num_inputs, PANEL, dtype=self.dtype)
-        self._library.neoserve_use_large_pages(packed.data_ptr(), packed.nbytes)
+        library.neoserve_use_large_pages(packed.data_ptr(), packed.nbytes)
         filled = pad(
             weight.clamp(-largest, largest).to(self.dtype),
             (0, num_inputs - self._num_inputs, 0, num_panels * PANEL - self._num_outputs),
@@ -64,7 +65,7 @@ class NativeLinear(Linear):
             epilogue,
             torch.get_num_threads(),
         )
-        self._library.neoserve_multiply(self._level, ctypes.byref(product), self.dtype is torch.float16)
+        self._multiply_by(self._level, ctypes.byref(product), self._is_half)
         return result
 
 
