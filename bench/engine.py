@@ -103,7 +103,7 @@ def time_engine(model: LoadedModel, case: Case) -> Rates:
 
 
 def time_decoding(model: LoadedModel, case: Case) -> float:
-    """Tokens per second while every text decodes: the first ones write on until the last one's prompt is run."""
+    """Tokens per second while all texts decode: the first ones write on until the last prompt is run."""
     longer = replace(case, new_tokens=case.new_tokens + case.batch * case.context // MAX_PREFILL_TOKENS + 1)
     engine = new_engine(model, case.batch, case.batch * (case.context + longer.new_tokens + SPARE_TOKENS))
     generations = submit(engine, longer)

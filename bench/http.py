@@ -156,9 +156,9 @@ def table(report: Report, options: argparse.Namespace) -> Table:
         f"The stack over HTTP against its engine in process: {options.model}, {report.precision}",
         [each.name.replace("_", " ") for each in fields(Row)],
         [[f"{value:.4g}" for value in asdict(row).values()] for row in report.rows],
-        f"{report.slots} slots, {options.new_tokens} new tokens, {options.rounds} rounds. Latencies and processor times of a"
-        " request in milliseconds; *in*: from sending to the engine, *out*: from the engine to the answer. A bare"
-        f" Celery task: p50 {report.bare_celery_p50:.1f} ms.",
+        f"{report.slots} slots, {options.new_tokens} new tokens, {options.rounds} rounds. Latencies and"
+        " processor times of a request in milliseconds; *in*: from sending to the engine, *out*: from the"
+        f" engine to the answer. A bare Celery task: p50 {report.bare_celery_p50:.1f} ms.",
     )
 
 

@@ -32,6 +32,7 @@ from bench.result import Result, Table
 from bench.rounds import alternate, ratio, timed
 from tasks.engine.types import SamplingParams
 from tasks.model.loading import LoadedModel
+from tasks.model.native.library import Level, best_level
 from tasks.model.sampling import Sampler, sample
 
 NUM_ROWS = 16
@@ -58,7 +59,7 @@ GOAL = CASES[0]
 
 def ours(params: SamplingParams, logits: Tensor) -> Callable[[], object]:
     samplers = [Sampler(params, (1, 2, 3)) for _ in range(NUM_ROWS)]
-    return lambda: sample(logits.clone(), samplers)
+    return lambda: sample(logits.clone(), samplers, by_kernels=best_level() is not Level.NONE)
 
 
 def theirs(params: SamplingParams, logits: Tensor) -> Callable[[], object]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from tasks.engine.types import SamplingParams
+from tasks.model.native import largest as native
 
 #: How many are looked at before the whole row is: enough for usual values of top-k, then for top-p on all but
 #: flat distributions.
@@ -34,17 +36,21 @@ class Limits:
         return Limits(self.temperature[rows], self.top_k[rows], self.top_p[rows], self.mass[rows])
 
 
-def draw(logits: Tensor, params: Rows[SamplingParams], uniforms: Tensor) -> list[int]:
+def draw(
+    logits: Tensor, params: Rows[SamplingParams], uniforms: Tensor, *, by_kernels: bool = False
+) -> list[int]:
     """One token for each row; logits: [rows, vocabulary] float32, finite; uniforms: [rows] float64, on the
     same device.
 
     A row draws the first token, in the order of their ids, at which the running sum of the probabilities
     exceeds its uniform number: one number per token, whatever the vocabulary and the way to the sums.
+    `by_kernels`: the native ones may look for the largest logits.
     """
     tokens = [0] * len(params)
     whole = [row for row, each in enumerate(params) if not each.top_k and each.top_p >= 1]
     limited = [row for row, each in enumerate(params) if each.top_k or each.top_p < 1]
-    for rows, choose in ((whole, _draw_whole), (limited, _draw_limited)):
+    draw_limited = partial(_draw_limited, by_kernels=by_kernels)
+    for rows, choose in ((whole, _draw_whole), (limited, draw_limited)):
         if rows:
             drawn = choose(pick(logits, rows), [params[row] for row in rows], uniforms[rows, None])
             for row, token_id in zip(rows, drawn, strict=True):
@@ -65,12 +71,14 @@ def _draw_whole(logits: Tensor, params: list[SamplingParams], uniforms: Tensor) 
     return places
 
 
-def _draw_limited(logits: Tensor, params: list[SamplingParams], uniforms: Tensor) -> list[int]:
+def _draw_limited(
+    logits: Tensor, params: list[SamplingParams], uniforms: Tensor, *, by_kernels: bool
+) -> list[int]:
     limits = _limits(logits, params)
     tokens = torch.empty(len(logits), dtype=torch.long, device=logits.device)
     rows = torch.arange(len(logits), device=logits.device)  # Those whose tokens are not certain yet.
     for size in (*NUM_CANDIDATES, logits.shape[1]):
-        values, ids = largest(pick(logits, rows), size)
+        values, ids = largest(pick(logits, rows), size, by_kernels=by_kernels)
         tokens[rows], certain = draw_sorted(values, ids, limits.of(rows), uniforms[rows])
         rows = rows[~certain]
         if not len(rows) or size >= logits.shape[1]:
@@ -79,11 +87,13 @@ def _draw_limited(logits: Tensor, params: list[SamplingParams], uniforms: Tensor
     return drawn
 
 
-def largest(logits: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def largest(logits: Tensor, size: int, *, by_kernels: bool = False) -> tuple[Tensor, Tensor]:
     """The `size` largest of each row in descending order, equal ones in the order of their ids."""
     if size >= logits.shape[1]:
         values, ids = logits.sort(dim=1, descending=True, stable=True)
         return values, ids
+    if by_kernels and native.serves(logits, size):
+        return native.largest(logits, size)
     values, ids = logits.topk(size, sorted=False)
     ids, order = ids.sort(1)
     values, order = values.gather(1, order).sort(dim=1, descending=True, stable=True)

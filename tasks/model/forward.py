@@ -17,6 +17,13 @@ def dtype_of(weights: Weights) -> torch.dtype:
     return torch.bfloat16 if weights.precision is Precision.BFLOAT16 else torch.float32
 
 
+def embed(weights: Weights, token_ids: Tensor, positions: Tensor) -> Tensor:
+    """[tokens], [tokens] → [tokens, hidden] float32."""
+    return embedding(token_ids, weights.token_embedding).float() + embedding(
+        positions, weights.position_embedding
+    )
+
+
 def forward(
     weights: Weights,
     token_ids: Tensor,
@@ -29,13 +36,16 @@ def forward(
     What runs from block to block is float32, as are the norms; matrices and attention are in `dtype_of`.
     """
     dtype = dtype_of(weights)
-    hidden = embedding(token_ids, weights.token_embedding).float()
-    hidden = hidden + embedding(positions, weights.position_embedding)
+    hidden = embed(weights, token_ids, positions)
     for number, layer in enumerate(weights.layers):
         query_key_value = layer.query_key_value(layer.attention_norm(hidden).to(dtype))
         attended = attend(number, query_key_value.view(-1, 3, weights.num_heads, weights.head_size))
         hidden = layer.attention_output.add(attended, hidden)
-        inner = layer.mlp_input(layer.mlp_norm(hidden).to(dtype))
+        normed = layer.mlp_norm(hidden).to(dtype)
+        if layer.activation is None:
+            inner = layer.mlp_input.gelu(normed)
+        else:
+            inner = layer.activation(layer.mlp_input(normed))
         hidden = layer.mlp_output.add(inner, hidden)
     return hidden
 

@@ -12,9 +12,10 @@ from torch import Tensor
 from tasks.engine.runner import Chunk
 from tasks.engine.types import SamplingParams
 from tasks.model.attention import Attention
-from tasks.model.forward import forward
+from tasks.model.forward import embed, forward
 from tasks.model.kv_cache import KVCache
 from tasks.model.native.attention import NativeAttention
+from tasks.model.native.blocks import NativeBlocks
 from tasks.model.pages import PAGE_TOKENS
 from tasks.model.precision import Precision
 from tasks.model.sampling import Sampler, sample
@@ -57,6 +58,9 @@ class GPTNeoRunner:
         self.page_tokens = PAGE_TOKENS if num_prefix_tokens >= PAGE_TOKENS else 0
         self._weights = weights
         self._attention = attention or _best_attention(weights)
+        self._blocks = None
+        if isinstance(self._attention, NativeAttention) and NativeBlocks.serves(weights):
+            self._blocks = NativeBlocks(weights, self._attention)
         self._cache = KVCache(
             weights,
             num_slots=num_slots,
@@ -123,7 +127,8 @@ class GPTNeoRunner:
             return []
         last = hidden[list(last_rows.values())]  # [emitting, hidden]
         logits = self._weights.head(self._weights.final_norm(last))  # [emitting, vocabulary]
-        return sample(logits, [self._sequences[slot].sampler for slot in last_rows])
+        samplers = [self._sequences[slot].sampler for slot in last_rows]
+        return sample(logits, samplers, by_kernels=self._weights.native)
 
     def _keep(self, span: Span, sequence: _Admitted) -> None:
         """Keep the beginning of the prompt that ends with this chunk, where it ends with a page."""
@@ -139,10 +144,13 @@ class GPTNeoRunner:
             window: self._attention.plan(spans, self._cache, window)
             for window in {each.window for each in weights.layers}
         }
+        of_layers = [plans[layer.window] for layer in weights.layers]
+        if self._blocks is not None:
+            hidden = embed(weights, token_ids, positions)
+            return self._blocks.run(hidden, self._cache.layers, of_layers)
 
         def attend(number: int, query_key_value: Tensor) -> Tensor:
-            plan = plans[weights.layers[number].window]
-            return self._attention.attend(query_key_value, self._cache.layers[number], plan)
+            return self._attention.attend(query_key_value, self._cache.layers[number], of_layers[number])
 
         return forward(weights, token_ids, positions, attend)
 

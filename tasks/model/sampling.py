@@ -40,10 +40,10 @@ class Sampler:
             self._seen[token_id] = None
 
 
-def sample(logits: Tensor, samplers: Rows[Sampler]) -> list[int | Exception]:
+def sample(logits: Tensor, samplers: Rows[Sampler], *, by_kernels: bool = False) -> list[int | Exception]:
     """The token that follows each row, or BrokenLogits; logits: [rows, vocabulary] float32, changed in place.
 
-    A row's token depends on its own logits and sampler alone.
+    A row's token depends on its own logits and sampler alone. `by_kernels`: the native ones may help.
     """
     for sampler, row_logits in zip(samplers, logits, strict=True):
         sampler.penalize(row_logits)
@@ -51,7 +51,10 @@ def sample(logits: Tensor, samplers: Rows[Sampler]) -> list[int | Exception]:
     tokens: list[int | Exception] = [BrokenLogits() for _ in samplers]
     greedy = [row for row in healthy if not samplers[row].params.do_sample]
     drawn = [row for row in healthy if samplers[row].params.do_sample]
-    for rows, chosen in ((greedy, _likeliest(logits, greedy)), (drawn, _drawn(logits, drawn, samplers))):
+    for rows, chosen in (
+        (greedy, _likeliest(logits, greedy)),
+        (drawn, _drawn(logits, drawn, samplers, by_kernels)),
+    ):
         for row, token_id in zip(rows, chosen, strict=True):
             samplers[row].remember(token_id)
             tokens[row] = token_id
@@ -73,9 +76,9 @@ def _likeliest(logits: Tensor, rows: list[int]) -> list[int]:
     return likeliest
 
 
-def _drawn(logits: Tensor, rows: list[int], samplers: Rows[Sampler]) -> list[int]:
+def _drawn(logits: Tensor, rows: list[int], samplers: Rows[Sampler], by_kernels: bool) -> list[int]:
     if not rows:
         return []
     params = [samplers[row].params for row in rows]
     uniforms = torch.tensor([samplers[row].uniform() for row in rows], dtype=torch.float64)
-    return draw(pick(logits, rows), params, uniforms)
+    return draw(pick(logits, rows), params, uniforms, by_kernels=by_kernels)

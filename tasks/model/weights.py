@@ -15,10 +15,21 @@ from tasks.model.forms import Forms, choose
 from tasks.model.linear import Linear, PlainLinear
 from tasks.model.precision import Precision
 
-#: [tokens, hidden] → [tokens, hidden]
-Norm = Callable[[Tensor], Tensor]
 #: The names under which transformers knows the activation that `Linear.gelu` computes.
 TANH_GELU = ("gelu_new", "gelu_pytorch_tanh")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm:
+    """[tokens, hidden] → [tokens, hidden] float32. Without the module around it, whose call takes as long as
+    the sums of a few rows."""
+
+    weight: Tensor
+    bias: Tensor
+    epsilon: float
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.layer_norm(x, self.weight.shape, self.weight, self.bias, self.epsilon)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +37,12 @@ class Layer:
     """The parts of one transformer block."""
 
     window: int | None  #: Keys that a token sees, its own included; None: all before it.
-    attention_norm: Norm
+    attention_norm: LayerNorm
     query_key_value: Linear  #: hidden → 3 · hidden
     attention_output: Linear
-    mlp_norm: Norm
-    mlp_input: Callable[[Tensor], Tensor]  #: hidden → inner size, through the activation.
+    mlp_norm: LayerNorm
+    mlp_input: Linear  #: hidden → inner size
+    activation: Callable[[Tensor], Tensor] | None  #: None: the one that `Linear.gelu` computes.
     mlp_output: Linear
 
 
@@ -42,7 +54,7 @@ class Weights:
     token_embedding: Tensor  #: [vocabulary, hidden], float32 or float16
     position_embedding: Tensor  #: [positions, hidden], float32
     layers: tuple[Layer, ...]
-    final_norm: Norm
+    final_norm: LayerNorm
     head: Linear  #: hidden → vocabulary
     num_heads: int
     native: bool  #: The native kernels compute; else torch's operators.
@@ -56,8 +68,12 @@ class Weights:
         return self.position_embedding.shape[0]
 
     @property
+    def hidden_size(self) -> int:
+        return self.token_embedding.shape[1]
+
+    @property
     def head_size(self) -> int:
-        return self.token_embedding.shape[1] // self.num_heads
+        return self.hidden_size // self.num_heads
 
 
 @torch.no_grad()
@@ -94,23 +110,20 @@ def pack(network: GPTNeoForCausalLM, forms: Forms | None = None) -> Weights:
 
 def _layer(block: Any, window: int | None, activation: str, form: type[Linear]) -> Layer:
     attention = block.attn.attention
-    inner = _move(form, block.mlp.c_fc)
     return Layer(
         window=window,
         attention_norm=_norm(block.ln_1),
         query_key_value=_move(form, attention.q_proj, attention.k_proj, attention.v_proj),
         attention_output=_move(form, attention.out_proj),
         mlp_norm=_norm(block.ln_2),
-        mlp_input=inner.gelu if activation in TANH_GELU else _through(inner, ACT2FN[activation]),
+        mlp_input=_move(form, block.mlp.c_fc),
+        activation=None if activation in TANH_GELU else ACT2FN[activation],
         mlp_output=_move(form, block.mlp.c_proj),
     )
 
 
-def _norm(module: nn.LayerNorm) -> Norm:
-    """Without the module around it, whose call takes as long as the sums of a few rows."""
-    weight, bias = module.weight.detach().clone(), module.bias.detach().clone()
-    size, epsilon = list(module.normalized_shape), module.eps
-    return lambda x: torch.layer_norm(x, size, weight, bias, epsilon)
+def _norm(module: nn.LayerNorm) -> LayerNorm:
+    return LayerNorm(module.weight.detach().clone(), module.bias.detach().clone(), module.eps)
 
 
 def _move(form: type[Linear], *parts: nn.Linear) -> Linear:
@@ -122,10 +135,6 @@ def _move(form: type[Linear], *parts: nn.Linear) -> Linear:
     for each in parts:
         each.to("meta")
     return packed
-
-
-def _through(inner: Linear, activation: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    return lambda x: activation(inner(x))
 
 
 def _table(embedding: Tensor, *, may_round: bool) -> Tensor:

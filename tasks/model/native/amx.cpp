@@ -6,7 +6,8 @@
 // float32 activations; the product of both small parts, below 2⁻¹⁸, is left out. The splitting of float32 into
 // several bfloat16 is that of Henry, Tang and Heinecke, "Leveraging the bfloat16 artificial intelligence
 // datatype for higher-precision computations", 2019.
-#include "attention.h"
+#include "largest.h"
+#include "pass.h"
 
 namespace neoserve {
 namespace {
@@ -171,39 +172,41 @@ void multiply_panels(const Product &product, const char *x, long panel, char *w,
     }
 }
 
-void multiply_tiles(const Product &product) {
-    static thread_local Scratch scratch;
+// As multiply_in_team.
+void multiply_tiles_in_team(const Product &product, void *room) {
+    static thread_local Scratch own;
     const long depth = padded(product.inputs) / DEPTH, tile_rows = divide_up(product.rows, PANEL);
     const long panels = divide_up(product.outputs, PANEL);
-    char *x = static_cast<char *>(scratch.take(tile_rows * depth * 2 * TILE_BYTES));
-#pragma omp parallel num_threads(product.threads)
-    {
-        static thread_local Scratch own;
-        constexpr long split = 2 * CHUNK * 4 * TILE_BYTES;
-        char *w = static_cast<char *>(own.take(split + tile_rows * 4 * TILE_BYTES));
-        float *sums = reinterpret_cast<float *>(w + split);
-        configure(product.rows);
+    constexpr long split = 2 * CHUNK * 4 * TILE_BYTES;
+    char *x = static_cast<char *>(room);
+    char *w = static_cast<char *>(own.take(split + tile_rows * 4 * TILE_BYTES));
+    float *sums = reinterpret_cast<float *>(w + split);
+    configure(product.rows);
 #pragma omp for schedule(static)
-        for (long tile = 0; tile < tile_rows * depth; tile++)
-            split_activations(product, tile / depth * PANEL, tile % depth, x + tile * 2 * TILE_BYTES);
+    for (long tile = 0; tile < tile_rows * depth; tile++)
+        split_activations(product, tile / depth * PANEL, tile % depth, x + tile * 2 * TILE_BYTES);
 #pragma omp for schedule(dynamic)
-        for (long panel = 0; panel < panels; panel += PAIR) {
-            if (panel + 1 < panels)
-                multiply_panels<true>(product, x, panel, w, sums);
-            else
-                multiply_panels<false>(product, x, panel, w, sums);
-        }
-        _tile_release();
+    for (long panel = 0; panel < panels; panel += PAIR) {
+        if (panel + 1 < panels)
+            multiply_panels<true>(product, x, panel, w, sums);
+        else
+            multiply_panels<false>(product, x, panel, w, sums);
     }
+    _tile_release();
 }
 
 } // namespace
 } // namespace neoserve
 
+using namespace neoserve;
+
 // float32 has no use for tiles: it would take six products, and its weights are limited by the memory anyway.
-const neoserve::Kernels neoserve::amx_kernels = {
-    multiply<float>,
-    multiply_tiles,
+const Kernels neoserve::amx_kernels = {
+    multiply<multiply_in_team<float>>,
+    multiply<multiply_tiles_in_team>,
     attend<float>,
     attend<Half>,
+    run<multiply_in_team<float>, multiply_tiles_in_team>,
+    maxima,
+    not_below,
 };

@@ -178,10 +178,11 @@ template <class T> struct Head {
     }
 };
 
-template <class T> void attend(const Attention &layer) {
-#pragma omp parallel for schedule(dynamic) num_threads(layer.threads)
+// By the threads of a team, as multiply_in_team.
+template <class T> void attend_in_team(const Attention &layer) {
+    static thread_local Scratch memory;
+#pragma omp for schedule(dynamic)
     for (long item = 0; item < layer.num_spans * layer.heads; item++) {
-        static thread_local Scratch memory;
         const Span &span = layer.spans[item / layer.heads];
         const Head<T> head{layer, item % layer.heads};
         const Places places{layer, span};
@@ -193,6 +194,11 @@ template <class T> void attend(const Attention &layer) {
             head.attend(tile, places, scratch);
         }
     }
+}
+
+template <class T> void attend(const Attention &layer) {
+#pragma omp parallel num_threads(layer.threads)
+    attend_in_team<T>(layer);
 }
 
 } // namespace

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from tasks.model.attention import Attention
 from tasks.model.kv_cache import KVCache
-from tasks.model.native import library
-from tasks.model.native.library import Level
+from tasks.model.native import structures
+from tasks.model.native.library import Level, kernels
 from tasks.model.pages import PAGE_TOKENS
 from tasks.model.span import Span
 
@@ -25,7 +25,7 @@ BLOCK = TILE = 16
 class Plan:
     """A step as the kernels read it."""
 
-    spans: ctypes.Array[library.Span]
+    spans: ctypes.Array[structures.Span]
     tables: list[Any]  #: What the spans point to.
     window: int
     ring_places: int
@@ -39,7 +39,7 @@ class NativeAttention(Attention[Plan]):
     def __init__(self, *, half: bool, level: Level | None = None) -> None:
         """`level`: as for NativeLinear. Raises RuntimeError where there are no kernels."""
         self.kv_dtype = torch.float16 if half else torch.float32
-        self._library, self._level = library.kernels(level)
+        self._library, self.level = kernels(level)
 
     @staticmethod
     def serves(head_size: int) -> bool:
@@ -52,7 +52,7 @@ class NativeAttention(Attention[Plan]):
     def plan(self, spans: Rows[Span], cache: KVCache, window: int | None) -> Plan:
         found, tables = [], []
         for span in spans:
-            each = library.Span(row=span.rows.start, tokens=span.num_tokens, start=span.start)
+            each = structures.Span(row=span.rows.start, tokens=span.num_tokens, start=span.start)
             if window is None:
                 pages = cache.tables[span.slot][: -(-span.end // PAGE_TOKENS)]
                 table = (ctypes.c_long * len(pages))(*(page * PAGE_TOKENS for page in pages))
@@ -62,7 +62,7 @@ class NativeAttention(Attention[Plan]):
                 each.ring = cache.ring(span.slot, window)
             found.append(each)
         return Plan(
-            spans=(library.Span * len(found))(*found),
+            spans=(structures.Span * len(found))(*found),
             tables=tables,
             window=window or 0,
             ring_places=0 if window is None else self.ring_places(window),
@@ -72,19 +72,22 @@ class NativeAttention(Attention[Plan]):
         num_tokens, _, num_heads, head_size = query_key_value.shape
         query_key_value = query_key_value.contiguous()
         attended = query_key_value.new_empty(num_tokens, num_heads * head_size)
-        attention = library.Attention(
-            query_key_value.data_ptr(),
-            memory.data_ptr(),
-            num_heads,
-            head_size,
-            memory.shape[2],
-            ctypes.addressof(plan.spans),
-            len(plan.spans),
-            plan.window,
-            plan.ring_places,
-            PAGE_TOKENS,
-            attended.data_ptr(),
-            torch.get_num_threads(),
-        )
-        self._library.neoserve_attend(self._level, ctypes.byref(attention), self.kv_dtype is torch.float16)
+        attention = self.layer(memory, plan)
+        attention.query_key_value, attention.attended = query_key_value.data_ptr(), attended.data_ptr()
+        self._library.neoserve_attend(self.level, ctypes.byref(attention), self.kv_dtype is torch.float16)
         return attended
+
+    def layer(self, memory: Tensor, plan: Plan) -> structures.Attention:
+        """One layer's part of a step, without what it reads and writes."""
+        return structures.Attention(
+            memory=memory.data_ptr(),
+            heads=memory.shape[1],
+            size=memory.shape[3],
+            places=memory.shape[2],
+            spans=ctypes.addressof(plan.spans),
+            num_spans=len(plan.spans),
+            window=plan.window,
+            ring_places=plan.ring_places,
+            page_places=PAGE_TOKENS,
+            threads=torch.get_num_threads(),
+        )

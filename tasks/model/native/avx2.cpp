@@ -1,9 +1,15 @@
 // For processors with AVX2, FMA and F16C: those of 2013 and later.
-#include "attention.h"
+#include "largest.h"
+#include "pass.h"
 
-const neoserve::Kernels neoserve::avx2_kernels = {
-    multiply<float>,
-    multiply<Half>,
+using namespace neoserve;
+
+const Kernels neoserve::avx2_kernels = {
+    multiply<multiply_in_team<float>>,
+    multiply<multiply_in_team<Half>>,
     attend<float>,
     attend<Half>,
+    run<multiply_in_team<float>, multiply_in_team<Half>>,
+    maxima,
+    not_below,
 };

@@ -57,11 +57,55 @@ struct Attention {
     int threads;
 };
 
+// Makes the numbers of a row comparable: (x - mean) / deviation · weight + bias.
+struct Norm {
+    const float *weight, *bias;
+    float epsilon;
+};
+
+// A matrix where it lies, as Product has it.
+struct Matrix {
+    const void *packed;
+    const float *bias;
+    long inputs, outputs;
+    bool half;
+};
+
+// The parts of one transformer block.
+struct Block {
+    Norm attention_norm;
+    Matrix query_key_value, attention_output;
+    Norm mlp_norm;
+    Matrix mlp_input, mlp_output;
+};
+
+// All blocks, for the tokens of a step.
+struct Pass {
+    const Block *blocks;
+    Attention *layers; // Of each block: what it remembers, and for whom.
+    long num_blocks;
+    long tokens, size;
+    bool half;       // Keys and values.
+    float *hidden;   // [tokens, size], in and out.
+    float *normed;   // [tokens, size]
+    float *wide;     // [tokens, 3 · size or what the MLP has inside]
+    float *attended; // [tokens, size]
+    int threads;
+};
+
+// Of a group whose largest number is looked at first.
+constexpr long STRIDES = 16;
+
 struct Kernels {
     void (*multiply)(const Product &);      // Weights are float32.
     void (*multiply_half)(const Product &); // Weights are in half precision.
     void (*attend)(const Attention &);      // Keys and values are float32.
     void (*attend_half)(const Attention &); // Keys and values are in half precision.
+    void (*run)(const Pass &);
+    // The largest of each `STRIDES` numbers that lie 16 apart, in no order; returns how many there are.
+    long (*maxima)(const float *numbers, long count, float *maxima);
+    // Those not below `least` and their places, in order; returns how many.
+    long (*not_below)(const float *numbers, long count, float least, float *values, int *places);
 };
 
 extern const Kernels avx2_kernels, avx512_kernels, amx_kernels;

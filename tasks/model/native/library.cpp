@@ -3,6 +3,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
 #include "kernels.h"
 
 namespace {
@@ -31,6 +35,25 @@ bool has_bfloat_tiles() {
 bool has_avx512() {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+// The `wanted` largest of `count` numbers in descending order, equal ones by their places.
+void find_largest(const Kernels &kernels, const float *numbers, long count, long wanted, float *values, int64_t *places) {
+    std::vector<float> found(count);
+    std::vector<int> at(count), order;
+    // As many groups have a number that is not below the last of these largest ones of a group.
+    long candidates = kernels.maxima(numbers, count, found.data());
+    std::nth_element(found.begin(), found.begin() + wanted - 1, found.begin() + candidates, std::greater<float>());
+    candidates = kernels.not_below(numbers, count, found[wanted - 1], found.data(), at.data());
+    order.resize(candidates);
+    std::iota(order.begin(), order.end(), 0);
+    const auto before = [&](int a, int b) { return found[a] > found[b] || (found[a] == found[b] && a < b); };
+    std::nth_element(order.begin(), order.begin() + wanted - 1, order.end(), before);
+    std::sort(order.begin(), order.begin() + wanted, before);
+    for (long i = 0; i < wanted; i++) {
+        values[i] = found[order[i]];
+        places[i] = at[order[i]];
+    }
 }
 
 } // namespace
@@ -64,5 +87,15 @@ void neoserve_multiply(int level, const Product *product, bool half) {
 
 void neoserve_attend(int level, const Attention *attention, bool half) {
     (half ? kernels(level).attend_half : kernels(level).attend)(*attention);
+}
+
+void neoserve_run(int level, const Pass *pass) { kernels(level).run(*pass); }
+
+// Of each row. wanted: at most a sixteenth of count; values and places: [rows, wanted].
+void neoserve_largest(int level, const float *numbers, long rows, long count, long wanted, float *values,
+                      int64_t *places, int threads) {
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (long row = 0; row < rows; row++)
+        find_largest(kernels(level), numbers + row * count, count, wanted, values + row * wanted, places + row * wanted);
 }
 }

@@ -7,10 +7,12 @@ import hashlib
 import logging
 import platform
 import sys
-from ctypes import POINTER, Structure, c_bool, c_char_p, c_int, c_long, c_void_p
+from ctypes import POINTER, c_bool, c_char_p, c_int, c_long, c_void_p
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
+
+from tasks.model.native.structures import Attention, Pass, Product
 
 logger = logging.getLogger(__name__)
 
@@ -25,62 +27,6 @@ class Level(IntEnum):
     AVX2 = 1
     AVX512 = 2
     AMX = 3
-
-
-class Epilogue(IntEnum):
-    """What a product does with its result; as in kernels.h."""
-
-    NONE = 0
-    GELU = 1
-    ADD = 2
-
-
-class Product(Structure):
-    """As in kernels.h."""
-
-    _fields_ = (
-        ("x", c_void_p),
-        ("rows", c_long),
-        ("inputs", c_long),
-        ("outputs", c_long),
-        ("packed", c_void_p),
-        ("bias", c_void_p),
-        ("residual", c_void_p),
-        ("y", c_void_p),
-        ("epilogue", c_int),
-        ("threads", c_int),
-    )
-
-
-class Span(Structure):
-    """As in kernels.h."""
-
-    _fields_ = (
-        ("row", c_long),
-        ("tokens", c_long),
-        ("start", c_long),
-        ("table", c_void_p),
-        ("ring", c_long),
-    )
-
-
-class Attention(Structure):
-    """As in kernels.h."""
-
-    _fields_ = (
-        ("query_key_value", c_void_p),
-        ("memory", c_void_p),
-        ("heads", c_long),
-        ("size", c_long),
-        ("places", c_long),
-        ("spans", c_void_p),
-        ("num_spans", c_long),
-        ("window", c_long),
-        ("ring_places", c_long),
-        ("page_places", c_long),
-        ("attended", c_void_p),
-        ("threads", c_int),
-    )
 
 
 def applicable() -> bool:
@@ -119,6 +65,10 @@ def load(path: Path = PATH) -> ctypes.CDLL | None:
     library.neoserve_multiply.restype = None
     library.neoserve_attend.argtypes = (c_int, POINTER(Attention), c_bool)
     library.neoserve_attend.restype = None
+    library.neoserve_run.argtypes = (c_int, POINTER(Pass))
+    library.neoserve_run.restype = None
+    library.neoserve_largest.argtypes = (c_int, c_void_p, c_long, c_long, c_long, c_void_p, c_void_p, c_int)
+    library.neoserve_largest.restype = None
     return library
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from tasks.model.linear import Linear
-from tasks.model.native.library import Epilogue, Level, Product, kernels
+from tasks.model.native.library import Level, kernels
+from tasks.model.native.structures import Epilogue, Matrix, Product
 
 #: Outputs of a panel, and what its inputs are filled up to a multiple of; as in kernels.h.
 PANEL, DEPTH = 16, 32
@@ -49,6 +50,16 @@ class NativeLinear(Linear):
 
     def add(self, x: Tensor, residual: Tensor) -> Tensor:
         return self._multiply(x, Epilogue.ADD, residual.contiguous())
+
+    def matrix(self) -> Matrix:
+        """Where it lies, while this object lives."""
+        return Matrix(
+            packed=self._packed.data_ptr(),
+            bias=None if self._bias is None else self._bias.data_ptr(),
+            inputs=self._num_inputs,
+            outputs=self._num_outputs,
+            half=self._is_half,
+        )
 
     def _multiply(self, x: Tensor, epilogue: Epilogue, residual: Tensor | None) -> Tensor:
         x = x.contiguous()

@@ -102,30 +102,41 @@ inline void transpose(const Product &product, long tile, long from, long to, flo
     }
 }
 
-template <class T> void multiply(const Product &product) {
-    static thread_local Scratch scratch;
+// What a product needs besides, in bytes: its rows in the order in which they are read.
+inline size_t room_for(long rows, long inputs) {
+    return divide_up(rows, PANEL) * PANEL * padded(inputs) * sizeof(float);
+}
+
+// By the threads of a team; `room` is theirs together. All of them have finished when it returns.
+template <class T> void multiply_in_team(const Product &product, void *room) {
     const long tiles = divide_up(product.rows, PANEL), panels = divide_up(product.outputs, PANEL);
     const long inputs = product.inputs, parts = divide_up(inputs, 256);
-    float *columns = static_cast<float *>(scratch.take(tiles * inputs * PANEL * sizeof(float)));
-#pragma omp parallel num_threads(product.threads)
-    {
+    float *columns = static_cast<float *>(room);
 #pragma omp for schedule(static)
-        for (long part = 0; part < tiles * parts; part++) {
-            const long tile = part / parts, from = part % parts * 256;
-            transpose(product, tile, from, least(from + 256, inputs), columns + tile * inputs * PANEL);
-        }
+    for (long part = 0; part < tiles * parts; part++) {
+        const long tile = part / parts, from = part % parts * 256;
+        transpose(product, tile, from, least(from + 256, inputs), columns + tile * inputs * PANEL);
+    }
 #pragma omp for schedule(dynamic)
-        for (long first = 0; first < panels; first += PANELS_AT_ONCE) {
-            const long last = least(first + PANELS_AT_ONCE, panels);
-            for (long row = 0; row < product.rows;) {
-                const long end = least((row / PANEL + 1) * PANEL, product.rows);
-                const long rows = divide_up(end - row, divide_up(end - row, MOST_ROWS));
-                const float *x = columns + row / PANEL * inputs * PANEL + row % PANEL;
-                multiply_some_rows<T>(product, x, row, rows, first, last);
-                row += rows;
-            }
+    for (long first = 0; first < panels; first += PANELS_AT_ONCE) {
+        const long last = least(first + PANELS_AT_ONCE, panels);
+        for (long row = 0; row < product.rows;) {
+            const long end = least((row / PANEL + 1) * PANEL, product.rows);
+            const long rows = divide_up(end - row, divide_up(end - row, MOST_ROWS));
+            const float *x = columns + row / PANEL * inputs * PANEL + row % PANEL;
+            multiply_some_rows<T>(product, x, row, rows, first, last);
+            row += rows;
         }
     }
+}
+
+using Multiply = void (*)(const Product &, void *);
+
+template <Multiply in_team> void multiply(const Product &product) {
+    static thread_local Scratch scratch;
+    void *room = scratch.take(room_for(product.rows, product.inputs));
+#pragma omp parallel num_threads(product.threads)
+    in_team(product, room);
 }
 
 } // namespace

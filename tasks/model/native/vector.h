@@ -28,6 +28,7 @@ inline Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_p
 // The second where one of them is not a number.
 inline Vector smaller(Vector a, Vector b) { return _mm512_min_ps(a, b); }
 inline Vector larger(Vector a, Vector b) { return _mm512_max_ps(a, b); }
+inline bool reaches(Vector a, Vector b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
 inline Vector nearest(Vector x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT); }
 inline Integers whole(Vector x) { return _mm512_cvtps_epi32(x); }
 // 2ⁿ for n between -126 and 127.
@@ -54,6 +55,7 @@ inline void store(Half *p, Vector x) {
 inline Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
 inline Vector smaller(Vector a, Vector b) { return _mm256_min_ps(a, b); }
 inline Vector larger(Vector a, Vector b) { return _mm256_max_ps(a, b); }
+inline bool reaches(Vector a, Vector b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ)); }
 inline Vector nearest(Vector x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 inline Integers whole(Vector x) { return _mm256_cvtps_epi32(x); }
 inline Vector power_of_two(Integers n) {

@@ -19,6 +19,7 @@ from tasks.model.forms import choose
 from tasks.model.gpt_neo import GPTNeoRunner
 from tasks.model.native import library
 from tasks.model.native.attention import NativeAttention
+from tasks.model.native.largest import largest
 from tasks.model.native.library import Level, applicable, best_level, load
 from tasks.model.native.linear import NativeFloatLinear, NativeHalfLinear, NativeLinear
 from tasks.model.precision import Kernels, Precision
@@ -150,6 +151,21 @@ def test_a_text_is_the_same_to_the_last_bit_however_it_is_cut_and_in_any_company
     for cuts in ([1], [299], [5, 21, 128, 129], list(range(1, 300)), list(range(16, 300, 16))):
         assert torch.equal(logits(native_weights, attention, cuts), whole)
     assert torch.equal(logits(native_weights, attention, [100], company=3), whole)
+
+
+@every_level
+@pytest.mark.parametrize("count", [4096, 5000, 50257])
+def test_the_largest_of_each_row_come_in_order_and_equal_ones_by_their_places(
+    level: Level, count: int
+) -> None:
+    require(level)
+    smooth, rough = numbers(5, count), numbers(5, count, seed=1).round()
+    flat, rising = torch.zeros(1, count), torch.arange(count).float()[None]
+    for rows in (smooth, rough, flat, rising, -rising, smooth - 1e30):
+        values, places = largest(rows, 256, level)
+        exact, order = rows.sort(dim=1, descending=True, stable=True)
+        assert torch.equal(values, exact[:, :256])
+        assert torch.equal(places, order[:, :256])
 
 
 def test_heads_that_do_not_fill_the_registers_are_left_to_torch() -> None:
