@@ -11,14 +11,15 @@ import pytest
 
 from tasks.model.native.build import build, main
 from tasks.model.native.library import applicable, best_level, load
+from tests.services import require_service
 
 pytestmark = pytest.mark.skipif(not applicable(), reason="the native kernels are for x86 on Linux")
 
 
 def test_the_library_can_be_built(tmp_path: Path) -> None:
     compiler = os.environ.get("CXX") or shutil.which("c++")
-    if compiler is None:
-        pytest.skip("no C++ compiler")
+    require_service(compiler is not None, "no C++ compiler")
+    assert compiler is not None
     build(compiler, tmp_path / "fresh.so")
     fresh = load(tmp_path / "fresh.so")
     assert fresh is not None

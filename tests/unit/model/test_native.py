@@ -27,6 +27,7 @@ from tasks.model.torch_attention import TorchAttention
 from tasks.model.weights import Weights, pack
 from tests.models import random_config, random_network
 from tests.quality import Recorder
+from tests.services import require_service
 
 pytestmark = pytest.mark.skipif(not applicable(), reason="the native kernels are for x86 on Linux")
 
@@ -39,8 +40,7 @@ both_forms = pytest.mark.parametrize("form", [NativeFloatLinear, NativeHalfLinea
 
 
 def require(level: Level) -> None:
-    if best_level() is Level.NONE:
-        pytest.fail("the native kernels are not built: make native")
+    require_service(best_level() is not Level.NONE, "the native kernels are not built: make native")
     if level > best_level():
         pytest.skip(f"this processor has no {level.name}")
 
