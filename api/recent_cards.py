@@ -14,8 +14,8 @@ MAX_AGE_SECONDS = 1.0
 class RecentCards:
     """Chooses among the cards that `fetch` returned at most a second ago. Thread-safe.
 
-    A card never changes, and jobs are taken for models whose workers are away: an older list admits no job that
-    would have been refused a second sooner. What it cannot answer is looked up in a new one.
+    Jobs are taken for models whose workers are away, so an older list admits no job that would have been
+    refused a second sooner. What it cannot answer is looked up in a new one.
     """
 
     def __init__(

@@ -84,8 +84,8 @@ class WaitingRoom:
 
     @contextmanager
     def watch(self, job_id: str) -> Iterator[Watch]:
-        """Submit or read the job inside of this: then no end is missed, and the wait asks the store for nothing
-        that the caller knows."""
+        """Submit or read the job inside of this: then no end is missed, and a wait need not begin with
+        another look at the record."""
         with self._listener.watch(job_id) as waiter:
             yield Watch(self, job_id, waiter)
 

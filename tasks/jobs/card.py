@@ -77,8 +77,8 @@ class ModelCatalog:
 def choose_card(cards: Sequence[ModelCard], name: str | None) -> ModelCard:
     """The model of that name, or for None the default one: the one registered last, live ones first.
 
-    `cards` as from `models()`. Raises NoModel when there are none: no worker ever registered. Raises UnknownModel
-    for another name.
+    `cards` as from `models()`. Raises NoModel when there are none, before any worker ever registered, and
+    UnknownModel for another name.
     """
     if not cards:
         raise NoModel
