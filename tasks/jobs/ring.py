@@ -88,7 +88,7 @@ def _celery_message(settings: Settings) -> dict[str, Any]:
     with celery.Celery("neoserve-ring", set_as_current=False) as app, memory:
         app.conf.update(celery_settings(settings))
         app.send_task(TASK_NAME, args=[""], queue=QUEUE_NAME, ignore_result=True, connection=memory)
-        message: dict[str, Any] = memory.default_channel._get(QUEUE_NAME)
+        message: dict[str, Any] = memory.default_channel._get(QUEUE_NAME)  # type: ignore[no-untyped-call]
     return message
 
 
