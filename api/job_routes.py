@@ -5,14 +5,14 @@ from __future__ import annotations
 from flask import Blueprint, Response, g, request
 
 from api.errors import Draining, JobFinished, JobUnsuccessful
-from api.ids import JOB_ID
+from api.ids import JOB_ID, new_job_id
 from api.json_body import read_json_object
 from api.preference import Preference, wait_preference
 from api.render import json_response, render_job
 from api.request import parse_request
 from api.service import current_service
 from api.submission import parse_idempotency_key
-from api.waiting import Waited
+from api.waiting import Waited, Watch
 from tasks.jobs.errors import JobNotFound
 from tasks.jobs.models import Job, JobStatus
 from tasks.jobs.protocol import CancelVerdict
@@ -41,7 +41,8 @@ def create_job() -> Response:
 def show_job(job_id: str) -> Response:
     """The job in whatever state it is; with a wait, the moment it ends."""
     preference = wait_preference(request, default_seconds=0)
-    waited = wait_for(find_job(job_id), preference.wait_seconds)
+    with current_service().waiting.watch(known_id(job_id)) as watch:
+        waited = wait_for(watch, current_service().store.get(job_id), preference.wait_seconds)
     response = json_response(render_job(waited.job))
     if not waited.job.status.terminal:
         response.headers["Retry-After"] = POLL_SECONDS
@@ -66,9 +67,10 @@ def submit(preference: Preference) -> Response:
         raise Draining()
     key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
     wanted = parse_request(read_json_object(request))
-    submitted = service.submission.submit(wanted, key)
-    g.job_id = submitted.job.id
-    waited = wait_for(submitted.job, preference.wait_seconds)
+    with service.waiting.watch(new_job_id()) as watch:
+        submitted = service.submission.submit(wanted, key, watch.job_id)
+        g.job_id = submitted.job.id
+        waited = wait_for(watch, submitted.job, preference.wait_seconds)
     response = with_preference(answer_submit(waited.job, preference), preference, waited)
     if not submitted.created:
         response.headers["Idempotent-Replayed"] = "true"
@@ -87,8 +89,8 @@ def answer_submit(job: Job, preference: Preference) -> Response:
     return json_response(render_job(job))
 
 
-def wait_for(job: Job, seconds: float) -> Waited:
-    waited = current_service().waiting.wait(job, seconds)
+def wait_for(watch: Watch, job: Job, seconds: float) -> Waited:
+    waited = watch.wait(job, seconds)
     g.waited_seconds = waited.seconds
     return waited
 
@@ -98,10 +100,6 @@ def with_preference(response: Response, preference: Preference, waited: Waited) 
     if preference.applied and waited.handover in (None, "timeout"):
         response.headers["Preference-Applied"] = preference.applied
     return response
-
-
-def find_job(job_id: str) -> Job:
-    return current_service().store.get(known_id(job_id))
 
 
 def known_id(job_id: str) -> str:

@@ -6,8 +6,8 @@ import logging
 import re
 
 from api.errors import InvalidHeader, InvalidParameters, PromptTooLong
-from api.ids import new_job_id
 from api.metrics import ApiMetrics
+from api.recent_cards import RecentCards
 from api.request import PredictRequest
 from api.resolve import resolve_parameters
 from api.settings import ApiSettings
@@ -40,32 +40,35 @@ class Submission:
         self._store = store
         self._ring = ring
         self._metrics = metrics
+        self._cards = RecentCards(store.models)
         self._tokens = TokenCounter(store.tokenizer)
 
-    def submit(self, request: PredictRequest, idempotency_key: str | None) -> Submitted:
-        """Raises InvalidParameters, PromptTooLong and what JobStore.submit raises; then nothing is recorded.
+    def submit(self, request: PredictRequest, idempotency_key: str | None, job_id: str) -> Submitted:
+        """A new job gets `job_id`; the idempotency key may lead to an older one.
+
+        Raises InvalidParameters, PromptTooLong and what JobStore.submit raises; then nothing is recorded.
 
         Once the job is recorded it is accepted: a failed ring is made good by the reaper.
         """
-        job = self._resolve(request, idempotency_key)
+        job = self._resolve(request, idempotency_key, job_id)
         submitted = self._store.submit(job, max_queued=self._settings.max_queued)
         if submitted.created:
             self._ring_for(submitted.job.id)
         return submitted
 
-    def _resolve(self, request: PredictRequest, idempotency_key: str | None) -> NewJob:
+    def _resolve(self, request: PredictRequest, idempotency_key: str | None, job_id: str) -> NewJob:
         if len(request.text) > self._settings.max_prompt_chars:
             raise PromptTooLong.of(
                 "text",
                 f"must have at most {self._settings.max_prompt_chars} characters "
                 f"(given: {len(request.text)} characters)",
             )
-        card = self._store.model(request.model)
+        card = self._cards.choose(request.model)
         num_prompt_tokens = self._tokens.count(card, request.text)
         if num_prompt_tokens == 0:
             raise InvalidParameters.of("text", "holds nothing that the model's tokenizer knows")
         return NewJob(
-            id=new_job_id(),
+            id=job_id,
             text=request.text,
             parameters=resolve_parameters(request, card, num_prompt_tokens),
             model=card.model,

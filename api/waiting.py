@@ -39,6 +39,27 @@ class Waited:
     handover: str | None = None  #: timeout, busy, draining; None when the job has ended or nobody waited.
 
 
+class Watch:
+    """One call's interest in one job, from before the job was submitted or read."""
+
+    def __init__(self, room: WaitingRoom, job_id: str, waiter: Waiter) -> None:
+        self._room = room
+        self._waiter = waiter
+        self.job_id = job_id
+
+    def wait(self, job: Job, seconds: float) -> Waited:
+        """Returns when the job ends, `seconds` are over, or the server drains; at once when all seats are
+        taken. A job that was seen once is never lost to a later failure of the store: the caller gets it as
+        last seen.
+        """
+        if job.status.terminal or seconds <= 0:
+            return Waited(job)
+        if job.id != self.job_id:  # An idempotency key has led to an older job, which nobody watched so far.
+            with self._room.watch(job.id) as watch:
+                return watch.wait(self._room.read(job), seconds)
+        return self._room.wait(job, self._waiter, seconds)
+
+
 class WaitingRoom:
     """Where calls wait. At most `max_waiters` at a time, so that threads are left for short requests."""
 
@@ -61,15 +82,17 @@ class WaitingRoom:
         self._waiters: set[Waiter] = set()
         self._lock = threading.Lock()
 
-    def wait(self, job: Job, seconds: float) -> Waited:
-        """Returns when the job ends, `seconds` are over, or the server drains; at once when all seats are
-        taken. A job that was seen once is never lost to a later failure of the store: the caller gets it as
-        last seen.
-        """
-        if job.status.terminal or seconds <= 0:
-            return Waited(job)
+    @contextmanager
+    def watch(self, job_id: str) -> Iterator[Watch]:
+        """Submit or read the job inside of this: then no end is missed, and a wait need not begin with
+        another look at the record."""
+        with self._listener.watch(job_id) as waiter:
+            yield Watch(self, job_id, waiter)
+
+    def wait(self, job: Job, waiter: Waiter, seconds: float) -> Waited:
+        """Called by Watch.wait()."""
         with self._seat() as seated:
-            waited = self._wait_seated(job, seconds) if seated else Waited(job, handover="busy")
+            waited = self._wait_seated(job, waiter, seconds) if seated else Waited(job, handover="busy")
         if waited.handover:
             self._metrics.handovers.labels(waited.handover).inc()
         return waited
@@ -80,12 +103,10 @@ class WaitingRoom:
             for waiter in self._waiters:
                 waiter.wake()
 
-    def _wait_seated(self, job: Job, seconds: float) -> Waited:
+    def _wait_seated(self, job: Job, waiter: Waiter, seconds: float) -> Waited:
         start = self._clock()
-        # Watch first, read then: a job that ends in between has already rung.
-        with self._listener.watch(job.id) as waiter, self._among_waiters(waiter):
+        with self._among_waiters(waiter):
             while True:
-                job = self._read(job)
                 slept = self._clock() - start
                 if job.status.terminal:
                     return Waited(job, slept)
@@ -94,8 +115,10 @@ class WaitingRoom:
                 if slept >= seconds:
                     return Waited(job, slept, "timeout")
                 waiter.wait(seconds - slept)
+                job = self.read(job)
 
-    def _read(self, last_seen: Job) -> Job:
+    def read(self, last_seen: Job) -> Job:
+        """As it is now; as last seen while the store cannot be used."""
         try:
             return self._store.get(last_seen.id, owner=last_seen.owner)
         except StoreUnavailable:

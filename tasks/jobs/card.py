@@ -61,17 +61,8 @@ class ModelCatalog:
         return [_decode_card(*entry) for entry in self._scripts.run("models")]
 
     def model(self, name: str | None = None) -> ModelCard:
-        """The model of that name, or for None the default one: the one registered last, live ones first.
-
-        Raises NoModel before any worker ever registered, UnknownModel for another name.
-        """
-        cards = self.models()
-        if not cards:
-            raise NoModel
-        named = [card for card in cards if name in (None, card.model)]
-        if not named:
-            raise UnknownModel(name or "")
-        return next((card for card in named if card.num_live_workers), named[0])
+        """See choose_card()."""
+        return choose_card(self.models(), name)
 
     def tokenizer(self, sha256: str) -> str:
         """The tokenizer.json with that hash. Raises StoreUnavailable when the server lost it."""
@@ -81,6 +72,20 @@ class ModelCatalog:
                 "The job store has lost the model's tokenizer; a worker will bring it again."
             )
         return text
+
+
+def choose_card(cards: Sequence[ModelCard], name: str | None) -> ModelCard:
+    """The model of that name, or for None the default one: the one registered last, live ones first.
+
+    `cards` as from `models()`. Raises NoModel when there are none, before any worker ever registered, and
+    UnknownModel for another name.
+    """
+    if not cards:
+        raise NoModel
+    named = [card for card in cards if name in (None, card.model)]
+    if not named:
+        raise UnknownModel(name or "")
+    return next((card for card in named if card.num_live_workers), named[0])
 
 
 def _decode_card(

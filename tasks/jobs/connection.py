@@ -13,7 +13,9 @@ SOCKET_TIMEOUT_SECONDS = 10.0
 HEALTH_CHECK_SECONDS = 5
 
 
-def connect(url: str, *, max_connections: int = 64) -> redis.Redis:
+def connect(
+    url: str, *, max_connections: int = 64, socket_timeout: float = SOCKET_TIMEOUT_SECONDS
+) -> redis.Redis:
     """A thread-safe client that decodes to str; it connects at the first command.
 
     A thread that finds all `max_connections` in use waits for one, at most as long as for a connect.
@@ -25,7 +27,7 @@ def connect(url: str, *, max_connections: int = 64) -> redis.Redis:
         timeout=CONNECT_TIMEOUT_SECONDS,
         decode_responses=True,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_timeout=socket_timeout,
         socket_keepalive=True,
         health_check_interval=HEALTH_CHECK_SECONDS,
         # redis-py repeats a command ten times by default; who repeats what is the caller's decision.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
+import celery
 import pytest
 import redis
 
 from tasks.jobs.errors import RingFailed, StoreUnavailable
 from tasks.jobs.names import QUEUE_NAME, TASK_NAME
-from tasks.jobs.ring import CeleryRing
+from tasks.jobs.ring import CeleryRing, celery_settings
+from tasks.jobs.settings import Settings
 from tests.services import RealServer, free_port, require_service, valkey_binary
 
 
@@ -29,6 +33,50 @@ def test_a_ring_is_one_small_json_message_in_the_queue(redis_url: str, real_clie
     assert message["content-type"] == "application/json"
     assert message["headers"]["argsrepr"] == "['job-1']"
     assert len(text) < 1500
+    ring.close()
+
+
+def test_a_ring_is_the_message_that_celery_itself_would_send(
+    redis_url: str, real_client: redis.Redis
+) -> None:
+    app = celery.Celery(set_as_current=False)
+    app.conf.update(celery_settings(Settings(redis_url=redis_url)))
+    for job_id in ("job-1", "job-2"):
+        sent = app.send_task(TASK_NAME, args=[job_id], queue=QUEUE_NAME, ignore_result=True)
+    ring = CeleryRing(redis_url)
+    ring.ring("job-1")
+    ring.ring("job-2")
+
+    rung_last, rung_first, celery_last, _ = map(json.loads, real_client.lrange(QUEUE_NAME, 0, -1))
+
+    assert celery_last["headers"]["id"] == sent.id
+    assert rung_last["headers"]["id"] != rung_first["headers"]["id"]
+    assert rung_last["properties"]["delivery_tag"] != rung_first["properties"]["delivery_tag"]
+    assert json.loads(base64.b64decode(rung_last["body"])) == json.loads(
+        base64.b64decode(celery_last["body"])
+    )
+    assert without_ids(rung_last) == without_ids(celery_last)
+    ring.close()
+    app.close()
+
+
+def without_ids(message: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same in all rings of a job; asserts that the ids of the task agree."""
+    headers, properties = message["headers"], message["properties"]
+    assert headers["id"] == headers["root_id"] == properties["correlation_id"]
+    for name in ("id", "root_id", "origin"):
+        del headers[name]
+    for name in ("correlation_id", "delivery_tag", "reply_to"):
+        del properties[name]
+    return {name: value for name, value in message.items() if name != "body"}
+
+
+def test_ringing_is_one_command(redis_url: str, real_client: redis.Redis) -> None:
+    ring = CeleryRing(redis_url)
+    ring.ring("connects")
+    before = real_client.info("stats")["total_commands_processed"]
+    ring.ring("job-1")
+    assert real_client.info("stats")["total_commands_processed"] - before == 2, "with the INFO itself"
     ring.close()
 
 

@@ -59,9 +59,12 @@ def register_test_model(
 class LocalWaiter:
     def __init__(self) -> None:
         self._hint = threading.Event()
+        self.sleeps = False
 
     def wait(self, timeout: float) -> bool:
+        self.sleeps = True
         hinted = self._hint.wait(timeout)
+        self.sleeps = False
         self._hint.clear()
         return hinted
 
@@ -78,7 +81,9 @@ class LocalListener:
 
     @property
     def num_waiters(self) -> int:
-        return len(self._waiters)
+        """Those that sleep, not those that only watch so far."""
+        with self._lock:
+            return sum(waiter.sleeps for _, waiter in self._waiters)
 
     @contextmanager
     def watch(self, job_id: str) -> Iterator[LocalWaiter]:
