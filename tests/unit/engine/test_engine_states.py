@@ -1,7 +1,8 @@
-"""Any order of events leaves every request finished exactly once and every slot free."""
+"""Any order of events ends every request exactly once, as its own script says, and leaves every slot free."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import settings
@@ -11,7 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from tasks.engine.errors import EngineStopped
 from tasks.engine.generation import Generation
 from tasks.engine.scripted import letter, scripted_token
-from tasks.engine.types import FinishReason, SamplingParams
+from tasks.engine.types import FinishReason, GenerationRequest, SamplingParams
 from tests.fakes import ScriptedRunner, make_engine, make_request
 
 NUM_SLOTS = 3
@@ -27,6 +28,33 @@ class StepFailed(Exception):
     pass
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a request ends when nobody disturbs it."""
+
+    letters: str  #: What its tokens spell, those of a stop string too; an end token has none.
+    num_tokens: int
+    text: str | None  #: None where an error leaves open how much of the letters was certain.
+    finish_reason: FinishReason | None = None
+    error: Exception | None = None
+
+
+def ending(request: GenerationRequest, script: list[int], error: Exception | None) -> Ending:
+    """By the definition, token by token; after the script comes `error`, or the text's full length."""
+    letters = ""
+    for num_tokens, token_id in enumerate(script, start=1):
+        letters += letter(token_id)
+        if token_id == 0:
+            return Ending(letters, num_tokens, letters, FinishReason.EOS)
+        stops = [stop for stop in request.stop if letters.endswith(stop)]
+        if stops:
+            text = letters.removesuffix(max(stops, key=len))
+            return Ending(letters, num_tokens, text, FinishReason.STOP)
+    if error is not None:
+        return Ending(letters, len(script), None, error=error)
+    return Ending(letters, len(script), letters, FinishReason.LENGTH)
+
+
 class EngineMachine(RuleBasedStateMachine):
     """The runner raises ContractBroken on any misuse of a slot: that fails a step and then a check here."""
 
@@ -36,15 +64,17 @@ class EngineMachine(RuleBasedStateMachine):
         super().__init__()
         self.step_errors: dict[int, Exception] = {}
         self.row_errors: dict[tuple[int, int], Exception] = {}
+        self.scripts: dict[tuple[int, ...], list[int]] = {}
         self.runner = ScriptedRunner(
             num_slots=NUM_SLOTS,
             num_kv_tokens=NUM_KV_TOKENS,
             page_tokens=4,
             step_errors=self.step_errors,
             row_errors=self.row_errors,
+            scripts=self.scripts,
         )
         self.engine = make_engine(self.runner, max_prefill_tokens=5)
-        self.generations: list[Generation] = []
+        self.endings: dict[Generation, Ending] = {}
         self.num_ended = 0
         self.canceled: set[Generation] = set()
 
@@ -53,24 +83,31 @@ class EngineMachine(RuleBasedStateMachine):
         num_prompt_tokens=st.integers(1, 12),
         max_new_tokens=st.integers(1, 6),
         stop=st.sampled_from([(), ("e",), ("qu", "a")]),
-        fails_at=st.none() | st.integers(0, 3),
+        own=st.sampled_from([None, "ends", "fails"]),
+        place=st.integers(0, 3),
     )
     def submit(
-        self, num_prompt_tokens: int, max_new_tokens: int, stop: Any, fails_at: int | None
+        self, num_prompt_tokens: int, max_new_tokens: int, stop: Any, own: str | None, place: int
     ) -> Generation:
-        first = len(self.generations) + 1
-        if fails_at is not None:
-            self.row_errors[first, fails_at] = RowFailed()
-        generation = self.engine.submit(
-            make_request(
-                # Those that do not fail begin alike, and share it.
-                prompt_ids=(0 if fails_at is None else first,) * num_prompt_tokens,
-                max_new_tokens=max_new_tokens,
-                stop=stop,
-                sampling=SamplingParams(seed=first),
-            )
+        seed = len(self.endings) + 1
+        # Those that go on to their full length begin alike, and share it.
+        prompt_ids = (seed if own else 0,) * num_prompt_tokens
+        script = [scripted_token(prompt_ids, seed, each) for each in range(max_new_tokens)]
+        error = None
+        if own == "ends" and place < max_new_tokens:
+            script[place:] = [0]
+            self.scripts[prompt_ids] = script
+        elif own == "fails" and place < max_new_tokens:
+            del script[place:]
+            error = self.row_errors[seed, place] = RowFailed()
+        request = make_request(
+            prompt_ids=prompt_ids,
+            max_new_tokens=max_new_tokens,
+            stop=stop,
+            sampling=SamplingParams(seed=seed),
         )
-        self.generations.append(generation)
+        generation = self.engine.submit(request)
+        self.endings[generation] = ending(request, script, error)
         return generation
 
     @rule(generation=consumes(requests))
@@ -84,25 +121,30 @@ class EngineMachine(RuleBasedStateMachine):
         self.num_ended += self.engine.step().num_finished
         assert all(each.done for each in self.canceled), "a canceled request outlived the next step"
 
-    @precondition(lambda self: self.generations)
+    @precondition(lambda self: self.endings)
     @rule()
     def failing_step(self) -> None:
         self.step_errors[self.runner.num_steps] = StepFailed()
-        self.num_ended += self.engine.step().num_finished
+        self.step()
 
     @rule()
     def abort(self) -> None:
-        self.num_ended += sum(not each.done for each in self.generations)
+        self.num_ended += sum(not each.done for each in self.endings)
         self.engine.abort(EngineStopped())
-        assert all(each.done for each in self.generations)
+        assert all(each.done for each in self.endings)
 
     @invariant()
     def nothing_ends_twice(self) -> None:
-        assert self.num_ended == sum(each.done for each in self.generations)
+        assert self.num_ended == sum(each.done for each in self.endings)
+
+    @invariant()
+    def what_has_its_last_token_is_done(self) -> None:
+        for generation, end in self.endings.items():
+            assert generation.done or generation.num_tokens < end.num_tokens or end.error is not None
 
     @invariant()
     def no_more_slots_are_used_than_there_are_requests(self) -> None:
-        assert len(self.runner.used_slots) <= min(NUM_SLOTS, sum(not each.done for each in self.generations))
+        assert len(self.runner.used_slots) <= min(NUM_SLOTS, sum(not each.done for each in self.endings))
 
     def teardown(self) -> None:
         for _ in range(1000):
@@ -111,26 +153,25 @@ class EngineMachine(RuleBasedStateMachine):
             self.step()
         assert not self.engine.has_work
         assert not self.runner.used_slots
-        for generation in self.generations:
+        for generation in self.endings:
             self._check_end(generation)
 
     def _check_end(self, generation: Generation) -> None:
         assert generation.done
-        assert (generation.error is None) == (generation.finish_reason is not None)
-        assert isinstance(generation.error, RowFailed | StepFailed | EngineStopped | None)
-        request = generation.request
-        whole = "".join(
-            letter(scripted_token(request.prompt_ids, request.sampling.seed, place))
-            for place in range(generation.num_tokens)
-        )
-        assert whole.startswith(generation.text)
-        if generation.finish_reason is FinishReason.LENGTH:
-            assert generation.num_tokens == request.max_new_tokens
-            assert generation.text == whole
-        if generation.finish_reason is FinishReason.STOP:
-            assert any(whole == generation.text + stop for stop in request.stop)
+        end = self.endings[generation]
+        letters = end.letters[: generation.num_tokens]
         if generation.finish_reason is FinishReason.CANCELED:
             assert generation in self.canceled
+            assert generation.text == letters
+        elif isinstance(generation.error, StepFailed | EngineStopped):
+            assert letters.startswith(generation.text)
+        else:
+            # Whatever happened to the others.
+            assert (generation.num_tokens, generation.finish_reason) == (end.num_tokens, end.finish_reason)
+            assert generation.error is end.error
+            assert (
+                generation.text == end.text if end.text is not None else letters.startswith(generation.text)
+            )
 
 
 TestEngineStates = EngineMachine.TestCase

@@ -12,8 +12,6 @@ from kombu.utils.eventio import READ
 from tasks.worker.wakeup import WakingThreadPool
 from tests.waiting import wait_until
 
-POLL_SECONDS = 1  # Of a hub without timers.
-
 
 @pytest.fixture
 def pool() -> Iterator[WakingThreadPool]:
@@ -22,35 +20,37 @@ def pool() -> Iterator[WakingThreadPool]:
     pool.stop()
 
 
-def run_hub_until(stop: threading.Event, hub: Hub, rounds: list[float]) -> None:
-    while not stop.is_set():
-        rounds.append(time.monotonic())
-        hub.run_once()
-
-
-def test_the_event_loop_makes_a_round_when_a_task_has_ended(pool: WakingThreadPool) -> None:
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """An event loop in a thread of its own, which makes a round only when it is woken."""
     quiet, other = socket.socketpair()  # A broker that says nothing.
-    hub, stop, rounds = Hub(), threading.Event(), []
+    hub, stop = Hub(), threading.Event()
     hub.add(quiet, lambda: None, READ)
-    pool.register_with_event_loop(hub)
-    loop = threading.Thread(target=run_hub_until, args=(stop, hub, rounds), daemon=True)
+    poll = hub.poller.poll
+    hub.poller.poll = lambda _timeout: poll(None)
+
+    def run() -> None:
+        while not stop.is_set():
+            hub.run_once()
+
+    loop = threading.Thread(target=run, daemon=True)
     loop.start()
-    ended: list[float] = []
-    release = threading.Event()
-    pool.apply_async(release.wait, (), callback=lambda value: ended.append(time.monotonic()))
-    seen = len(rounds)
-    release.set()
-    wait_until(
-        lambda: len(rounds) > seen and ended and rounds[-1] > ended[0],
-        "a round after the request was done with",
-        seconds=POLL_SECONDS / 2,
-    )
+    yield hub
     stop.set()
-    pool.wake()
-    loop.join(5)
+    hub.call_soon(lambda: None)
+    loop.join(10)
     hub.close()
     quiet.close()
     other.close()
+
+
+def test_the_event_loop_makes_a_round_when_a_task_has_ended(pool: WakingThreadPool, hub: Hub) -> None:
+    rounds: list[float] = []
+    ended: list[float] = []
+    hub.on_tick.add(lambda: rounds.append(time.monotonic()))
+    pool.register_with_event_loop(hub)
+    pool.apply_async(lambda: 1, (), callback=lambda value: ended.append(time.monotonic()))
+    wait_until(lambda: ended and rounds and rounds[-1] > ended[0], "a round after the task has ended")
 
 
 def test_a_task_that_ends_before_there_is_an_event_loop_is_no_error(pool: WakingThreadPool) -> None:
