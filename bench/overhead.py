@@ -25,6 +25,7 @@ from bench.result import Result, Table
 from bench.rounds import alternate
 from bench.sampling import STARTING_STEPS
 from tasks.engine.runner import Chunk
+from tasks.model.forms import choose
 from tasks.model.gpt_neo import GPTNeoRunner
 from tasks.model.loading import LoadedModel
 from tasks.model.precision import Precision
@@ -83,7 +84,7 @@ def hollow(like: LoadedModel, precision: Precision) -> Weights:
         bos_token_id=0,
         eos_token_id=0,
     )
-    return pack(random_network(config), precision)
+    return pack(random_network(config), choose(precision))
 
 
 def bench(run: Run) -> Result:
