@@ -28,6 +28,7 @@ from tasks.model.gpu import find_device, gpu_forms
 from tasks.model.memory import return_freed_memory
 from tasks.model.precision import Kernels, Precision
 from tasks.model.source import SHIPPED_MODEL, find
+from tasks.model.threads import release_team
 from tasks.model.tokenizer import check_vocabulary, read_tokenizer
 from tasks.model.weights import Weights, pack
 
@@ -128,6 +129,7 @@ def load(
     _use_one_interop_thread()
     weights = pack(_load_network(folder, where), forms)
     return_freed_memory()
+    release_team()  # From here on the engine's thread computes.
     logger.info(
         "model %s is held in %s on %s, computed by %s",
         source.model_id,
