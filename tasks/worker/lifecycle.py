@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 VITAL_THREADS = ("engine", "writer")
 EXIT_BROKEN = 70
 WARM_UP_TOKENS = 4
+SWITCH_SECONDS = 0.0005
 WAITING_LINE_SECONDS = 3
 
 
@@ -79,6 +80,9 @@ class Lifecycle:
         started = time.monotonic()
         threads = use_threads(self._settings.threads)
         self._parts = parts = Parts(self._settings, load_model(self._settings), self._wake)
+        # Between two calls of the kernels the engine's thread waits for its turn: with Python's 5 ms as long as
+        # a quarter of a step.
+        sys.setswitchinterval(SWITCH_SECONDS)
         parts.engine.start()
         _warm_up(parts.engine, parts.model)
         seconds = time.monotonic() - started

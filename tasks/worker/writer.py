@@ -16,8 +16,16 @@ log = logging.getLogger(__name__)
 
 #: At least this much time between two exchanges: at most 20 a second. Ends do not wait for it.
 MIN_GAP_SECONDS = 0.05
+#: And this much for each job that is held: telling the record of 32 jobs 20 times a second took a twentieth of
+#: the processor time that generating their texts did.
+GAP_SECONDS_PER_JOB = 0.006
 #: Without news, an exchange this often: it renews the leases and asks for cancels.
 HEARTBEAT_SECONDS = 0.25
+
+
+def gap_seconds(num_jobs: int) -> float:
+    """Between two exchanges, when so many jobs are held."""
+    return max(MIN_GAP_SECONDS, min(GAP_SECONDS_PER_JOB * num_jobs, HEARTBEAT_SECONDS))
 
 
 class Record(Protocol):
@@ -147,11 +155,12 @@ class Writer:
 
     def _pause(self) -> None:
         """Until the next exchange is due; what ends before that is recorded meanwhile."""
-        due = self._clock() + MIN_GAP_SECONDS
+        gap = gap_seconds(len(self._held))
+        due = self._clock() + gap
         while self._ends.wait(max(0.0, due - self._clock())) and not self._stopping.is_set():
             self._ends.clear()
             self.record_ends()
-        self._news.wait(HEARTBEAT_SECONDS - MIN_GAP_SECONDS)
+        self._news.wait(max(0.0, HEARTBEAT_SECONDS - gap))
         self._news.clear()
 
     def _step(self) -> None:

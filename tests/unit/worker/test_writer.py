@@ -6,7 +6,7 @@ import pytest
 
 from tasks.jobs.models import JobStatus
 from tasks.worker.held import Ending
-from tasks.worker.writer import HEARTBEAT_SECONDS, MIN_GAP_SECONDS
+from tasks.worker.writer import HEARTBEAT_SECONDS, MIN_GAP_SECONDS, gap_seconds
 from tests.factories import FINGERPRINT, make_parameters
 from tests.unit.worker.harness import WORKER, Worker
 from tests.waiting import wait_until
@@ -289,3 +289,9 @@ def test_however_much_news_there_is_it_reports_at_most_20_times_a_second(worker:
     worker.writer.stop()
     assert len(worker.faulty.steps) <= (time.monotonic() - started) / MIN_GAP_SECONDS + 1
     assert streamed(worker, "j7") == worker.store.get("j7").rows[0].text
+
+
+def test_many_jobs_are_reported_more_rarely_but_never_more_rarely_than_the_heartbeat() -> None:
+    assert gap_seconds(0) == gap_seconds(8) == MIN_GAP_SECONDS
+    assert MIN_GAP_SECONDS < gap_seconds(16) < gap_seconds(32) < HEARTBEAT_SECONDS
+    assert gap_seconds(1000) == HEARTBEAT_SECONDS
