@@ -80,8 +80,8 @@ class Lifecycle:
         started = time.monotonic()
         threads = use_threads(self._settings.threads)
         self._parts = parts = Parts(self._settings, load_model(self._settings), self._wake)
-        # Between two calls of the kernels the engine's thread waits for its turn: with Python's 5 ms as long as
-        # a quarter of a step.
+        # Between two calls of the kernels the engine's thread waits for its turn: Python's 5 ms are a quarter
+        # of a step.
         sys.setswitchinterval(SWITCH_SECONDS)
         parts.engine.start()
         _warm_up(parts.engine, parts.model)

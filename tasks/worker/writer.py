@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 
 #: At least this much time between two exchanges: at most 20 a second. Ends do not wait for it.
 MIN_GAP_SECONDS = 0.05
-#: And this much for each job that is held: telling the record of 32 jobs 20 times a second took a twentieth of
-#: the processor time that generating their texts did.
+#: And this much for each job that is held: telling the record of 32 jobs 20 times a second took a twentieth
+#: of the processor time that generating their texts did.
 GAP_SECONDS_PER_JOB = 0.006
 #: Without news, an exchange this often: it renews the leases and asks for cancels.
 HEARTBEAT_SECONDS = 0.25
