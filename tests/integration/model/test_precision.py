@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.model import weights
+from tasks.model import loading
 from tasks.model.forms import choose, works
 from tasks.model.linear import HalfLinear, Int8Linear
 from tasks.model.loading import load
@@ -87,7 +87,7 @@ def test_a_text_is_the_same_alone_and_in_company(shipped_folder: Path, precision
 def test_a_processor_without_any_operator_computes_the_same_text(
     shipped_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "choose", partial(choose, works=lambda _: False))
+    monkeypatch.setattr(loading, "choose", partial(choose, works=lambda _: False))
     model = load(str(shipped_folder), precision=Precision.AUTO)
     assert model.weights.precision == Precision.FLOAT32
     engine = numbers_engine(model.new_runner(2))
