@@ -15,6 +15,7 @@ from tasks.model.precision import Precision
 from tests.fakes import make_request
 from tests.quality import forced_log_probabilities
 from tests.reference import numbers_engine, run_all, tokens
+from tests.services import require_service
 
 NUM_TEXTS = 150
 LONGEST = 300
@@ -25,8 +26,7 @@ NUM_FORCED = 4
 @pytest.fixture(params=[Precision.FLOAT32, Precision.FLOAT16])
 def model(shipped_folder: Path, request: pytest.FixtureRequest) -> LoadedModel:
     model = load(str(shipped_folder), precision=request.param)
-    if not model.weights.native:
-        pytest.skip("the native kernels are not built, or not for this processor")
+    require_service(model.weights.native, "the native kernels are not built, or not for this processor")
     return model
 
 

@@ -17,6 +17,7 @@ from tasks.model.precision import Precision
 from tasks.model.source import SHIPPED_MODEL
 from tests.mixture import mixed_requests
 from tests.reference import generate, numbers_engine, read_network, run_all, tokens
+from tests.services import require_service
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -105,8 +106,7 @@ def test_in_batches_of_16_they_equal_generate(reference: Reference) -> None:
 
 def test_in_half_precision_they_equal_generate_where_the_weights_were_saved_so(reference: Reference) -> None:
     model = load(str(reference.folder), precision=Precision.FLOAT16)
-    if model.weights.precision != Precision.FLOAT16:
-        pytest.skip("this processor holds weights in float32 only")
+    require_service(model.weights.precision is Precision.FLOAT16, "this processor has float32 only")
     generations = run_in_company(model, reference.requests)
     if reference.shipped:
         assert differences(generations, reference.answers) == []

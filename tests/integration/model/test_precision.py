@@ -16,6 +16,7 @@ from tests.fakes import make_request
 from tests.memory import held_bytes
 from tests.quality import Distance, distance, forced_log_probabilities
 from tests.reference import generate, numbers_engine, read_network, run_all, tokens
+from tests.services import require_service
 
 #: On both sides of the window of 256 tokens.
 LENGTHS = (80, 200, 300, 600)
@@ -23,8 +24,7 @@ NUM_FORCED = 40
 
 
 def measure(folder: Path, texts: list[tuple[int, ...]], precision: Precision) -> Distance:
-    if not (works(HalfLinear) and works(Int8Linear)):
-        pytest.skip("this processor holds weights in float32 only")
+    require_service(works(HalfLinear) and works(Int8Linear), "this processor has float32 only")
     exact = forced_log_probabilities(load(str(folder)).weights, texts, NUM_FORCED)
     loaded = load(str(folder), precision=precision).weights
     assert loaded.precision == precision
@@ -107,8 +107,7 @@ def test_a_processor_without_any_operator_computes_the_same_text(
 def test_the_weights_are_held_once(
     gpt_neo_125m_folder: Path, precision: Precision, bytes_per_weight: int
 ) -> None:
-    if choose(precision).precision != precision:
-        pytest.skip(f"this processor does not hold weights in {precision}")
+    require_service(choose(precision).precision is precision, f"this processor has no {precision}")
     num_weights, num_looked_up = 124e6, 50257 * 768
     expected = num_weights * bytes_per_weight + num_looked_up * max(2, bytes_per_weight)
     assert held_bytes(gpt_neo_125m_folder, precision) < 1.15 * expected + 40e6
