@@ -38,7 +38,7 @@ class InProcess:
 
     def __init__(self, model: ServedModel, slots: int) -> None:
         self._model = model
-        runner = model.new_runner(slots, 0)
+        runner = model.new_runner(slots, 0, 0)
         self._engine = EngineThread(Engine(runner, Scheduler(num_slots=slots), model.new_detokenizer))
         self._engine.start()
 
