@@ -39,7 +39,7 @@ def create_app(settings: ApiSettings, *, store: JobStore, ring: Ring, listener: 
         settings=settings,
         store=store,
         metrics=metrics,
-        submission=Submission(settings, store, ring, metrics),
+        submission=Submission(settings, store, ring),
         waiting=WaitingRoom(store, listener, metrics, max_waiters=settings.max_waiters, draining=draining),
         draining=draining,
     )

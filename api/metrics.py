@@ -66,8 +66,3 @@ class ApiMetrics:
             ["code"],
             registry=self.registry,
         )
-        self.ring_failures = Counter(
-            "neoserve_ring_failures",
-            "Jobs recorded although no worker could be rung; the reaper rings again.",
-            registry=self.registry,
-        )

@@ -1,24 +1,19 @@
-"""Recording a job: resolve, store, ring."""
+"""Recording a job: resolve, store."""
 
 from __future__ import annotations
 
-import logging
 import re
 
 from api.errors import InvalidHeader, InvalidParameters, PromptTooLong
-from api.metrics import ApiMetrics
 from api.recent_cards import RecentCards
 from api.request import PredictRequest
 from api.resolve import resolve_parameters
 from api.settings import ApiSettings
 from api.token_counter import TokenCounter
-from tasks.jobs.errors import RingFailed
 from tasks.jobs.models import NewJob, Priority
 from tasks.jobs.protocol import Submitted
 from tasks.jobs.ring import Ring
 from tasks.jobs.store import JobStore
-
-logger = logging.getLogger(__name__)
 
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
@@ -35,11 +30,10 @@ def parse_idempotency_key(header: str | None) -> str | None:
 class Submission:
     """Turns valid requests into recorded jobs."""
 
-    def __init__(self, settings: ApiSettings, store: JobStore, ring: Ring, metrics: ApiMetrics) -> None:
+    def __init__(self, settings: ApiSettings, store: JobStore, ring: Ring) -> None:
         self._settings = settings
         self._store = store
         self._ring = ring
-        self._metrics = metrics
         self._cards = RecentCards(store.models)
         self._tokens = TokenCounter(store.tokenizer)
 
@@ -47,14 +41,10 @@ class Submission:
         """A new job gets `job_id`; the idempotency key may lead to an older one.
 
         Raises InvalidParameters, PromptTooLong and what JobStore.submit raises; then nothing is recorded.
-
-        Once the job is recorded it is accepted: a failed ring is made good by the reaper.
         """
         job = self._resolve(request, idempotency_key, job_id)
-        submitted = self._store.submit(job, max_queued=self._settings.max_queued)
-        if submitted.created:
-            self._ring_for(submitted.job.id)
-        return submitted
+        ring = self._ring.message(job_id)
+        return self._store.submit(job, max_queued=self._settings.max_queued, ring=ring)
 
     def _resolve(self, request: PredictRequest, idempotency_key: str | None, job_id: str) -> NewJob:
         if len(request.text) > self._settings.max_prompt_chars:
@@ -81,10 +71,3 @@ class Submission:
             idempotency_key=idempotency_key,
             body_digest=request.digest(),
         )
-
-    def _ring_for(self, job_id: str) -> None:
-        try:
-            self._ring.ring(job_id)
-        except RingFailed as error:
-            self._metrics.ring_failures.inc()
-            logger.warning("job_id=%s is queued, but %s", job_id, error)

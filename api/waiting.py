@@ -1,4 +1,4 @@
-"""Waiting for a job to end: the listener's wake-up is a hint, the record decides."""
+"""Waiting for a job to end: the listener's word is a hint, the record decides."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from tasks.jobs.store import JobStore
 class Waiter(Protocol):
     def wait(self, timeout: float) -> bool:
         """Sleep until woken, at most `timeout` seconds, or until it is time to look at the record."""
+
+    def ended(self) -> Job | None:
+        """The job as it has ended, if the word of it said so much."""
 
     def wake(self) -> None:
         """End the sleep, or the next one."""
@@ -115,7 +118,7 @@ class WaitingRoom:
                 if slept >= seconds:
                     return Waited(job, slept, "timeout")
                 waiter.wait(seconds - slept)
-                job = self.read(job)
+                job = waiter.ended() or self.read(job)
 
     def read(self, last_seen: Job) -> Job:
         """As it is now; as last seen while the store cannot be used."""

@@ -12,5 +12,6 @@ def events_key(namespace: str, job_id: str) -> str:
 
 
 def ended_channel(namespace: str) -> str:
-    """Pub/sub channel that carries the id of every job that ends."""
+    """Pub/sub channel of the jobs that end: the id, a space, and as JSON what HGETALL says of the record, or
+    nothing where that is large."""
     return f"{namespace}:ended"

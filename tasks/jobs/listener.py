@@ -1,7 +1,8 @@
-"""One connection that tells all waiters of a process which jobs have ended."""
+"""One connection that tells all waiters of a process which jobs have ended, and how."""
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ import redis
 
 from tasks.jobs.connection import connect
 from tasks.jobs.keys import ended_channel
+from tasks.jobs.models import Job
+from tasks.jobs.record import decode_job
 
 logger = logging.getLogger(__name__)
 
@@ -24,21 +27,27 @@ MAX_UNANSWERED_PINGS = 2
 
 
 class Waiter:
-    """Waits for hints about one job; what is true stands in its record."""
+    """Waits for word about one job; what is true stands in its record."""
 
     def __init__(self, listener: JobListener) -> None:
         self._listener = listener
         self._hint = threading.Event()
+        self._record = ""
 
     def wait(self, timeout: float) -> bool:
         """True on a hint that the job has ended. False after `timeout` seconds, or earlier when it is time
-        to look at the record. Read the record after either."""
+        to look at the record."""
         limit = RECHECK_SECONDS if self._listener.connected else RECHECK_WHILE_AWAY_SECONDS
         hinted = self._hint.wait(min(timeout, limit))
         self._hint.clear()
         return hinted
 
-    def wake(self) -> None:
+    def ended(self) -> Job | None:
+        """The job as it has ended, if the hint brought it; else read the record."""
+        return _decode(self._record) if self._record else None
+
+    def wake(self, record: str = "") -> None:
+        self._record = record or self._record
         self._hint.set()
 
 
@@ -112,13 +121,21 @@ class JobListener:
                 self._connected.set()
                 self._wake_all()  # What ended while nobody listened will not be told again.
 
-    def _wake(self, job_id: str) -> None:
+    def _wake(self, message: str) -> None:
+        job_id, _, record = message.partition(" ")
         with self._lock:
             for waiter in self._waiters.get(job_id, ()):
-                waiter.wake()
+                waiter.wake(record)
 
     def _wake_all(self) -> None:
         with self._lock:
             for waiters in self._waiters.values():
                 for waiter in waiters:
                     waiter.wake()
+
+
+def _decode(record: str) -> Job | None:
+    try:
+        return decode_job(json.loads(record))
+    except (ValueError, KeyError, TypeError):
+        return None  # Anybody may publish; the record itself decides.

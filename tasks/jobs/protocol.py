@@ -16,6 +16,14 @@ class Submitted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RingMessage:
+    """What wakes one worker: an entry of the list that Celery reads."""
+
+    list: str
+    entry: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
     job: Job
     attempt: int  #: Fencing token that every later call for this job must show.

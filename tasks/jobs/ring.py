@@ -22,6 +22,7 @@ from tasks.jobs.connection import (
 )
 from tasks.jobs.errors import RingFailed
 from tasks.jobs.names import QUEUE_NAME, TASK_NAME
+from tasks.jobs.protocol import RingMessage
 from tasks.jobs.record import to_json
 from tasks.jobs.script import unavailable_as_such
 from tasks.jobs.settings import Settings
@@ -30,6 +31,9 @@ _TLS = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 
 
 class Ring(Protocol):
+    def message(self, job_id: str) -> RingMessage:
+        """A ring for whoever else puts it into the queue: the script that records a job."""
+
     def ring(self, job_id: str) -> None:
         """Wake one worker; `job_id` is for tracing only. Raises RingFailed."""
 
@@ -40,20 +44,23 @@ class Ring(Protocol):
 class CeleryRing:
     """Rings through the Celery queue. Thread-safe; it connects at the first ring.
 
-    All rings but for their ids are one message. Celery makes it once; from then on a ring is one LPUSH, a
-    fifth of what publishing through Celery and kombu costs.
+    All rings but for their ids are one message. Celery makes it once; from then on a ring is one LPUSH, which
+    a script may do as well, a fifth of what publishing through Celery and kombu costs.
     """
 
     def __init__(self, redis_url: str, namespace: str = Settings.namespace) -> None:
         self._settings = Settings(redis_url=redis_url, namespace=namespace)
         self._list = key_prefix(namespace) + QUEUE_NAME
-        # A client waits for its answer: one short try, then the reaper rings.
+        # One short try; the reaper rings again, and nobody should wait for it meanwhile.
         self._client = connect(redis_url, max_connections=16, socket_timeout=CONNECT_TIMEOUT_SECONDS)
 
+    def message(self, job_id: str) -> RingMessage:
+        return RingMessage(list=self._list, entry=to_json(_addressed(self._message, job_id)))
+
     def ring(self, job_id: str) -> None:
-        message = to_json(_addressed(self._message, job_id))
+        message = self.message(job_id)
         try:
-            self._client.lpush(self._list, message)
+            self._client.lpush(message.list, message.entry)
         except (redis.RedisError, OSError) as error:
             raise RingFailed(f"no worker could be told; this is repeated ({type(error).__name__})") from error
 
@@ -70,10 +77,15 @@ class CeleryRing:
 
 
 class RecordingRing:
-    """For tests: remembers whom it rang."""
+    """For tests: remembers whom it rang; its messages go into a list of their own."""
+
+    LIST = "rung"
 
     def __init__(self) -> None:
         self.job_ids: list[str] = []
+
+    def message(self, job_id: str) -> RingMessage:
+        return RingMessage(list=self.LIST, entry=job_id)
 
     def ring(self, job_id: str) -> None:
         self.job_ids.append(job_id)

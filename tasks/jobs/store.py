@@ -17,19 +17,22 @@ from tasks.jobs.protocol import (
     FinishEntry,
     Outcome,
     ReapReport,
+    RingMessage,
     StepAnswer,
     StepEntry,
     StoreStats,
     Submitted,
     Verdict,
 )
-from tasks.jobs.record import decode_job, encode_new_job, encode_rows
+from tasks.jobs.record import decode_job, encode_new_job, encode_rows, queued_job
 from tasks.jobs.script import Argument, Scripts, unavailable_as_such
 
 LEASE_SECONDS = 10.0
 
 #: As often may a job lose its worker; then it has failed.
 MAX_LOSSES = 3
+
+NO_RING = RingMessage(list="", entry="")
 
 
 class JobStore(ModelCatalog):
@@ -43,19 +46,23 @@ class JobStore(ModelCatalog):
         self.client = client
         self.namespace = namespace
 
-    def submit(self, new: NewJob, *, max_queued: int) -> Submitted:
-        """Record a job, or find the one that its idempotency key made before.
+    def submit(self, new: NewJob, *, max_queued: int, ring: RingMessage = NO_RING) -> Submitted:
+        """Record a job and ring for it, or find the one that its idempotency key made before.
 
         Raises QueueFull or IdempotencyKeyReused; then nothing is recorded.
         """
         fields = encode_new_job(new).items()
         flat = [part for pair in fields for part in pair]
-        verdict, *rest = self._scripts.run("submit", max_queued, new.body_digest, *flat)
+        verdict, *rest = self._scripts.run(
+            "submit", max_queued, new.body_digest, ring.list, ring.entry, *flat
+        )
         if verdict == "full":
             raise QueueFull(limit=max_queued, queued=rest[0])
         if verdict == "reused":
             raise IdempotencyKeyReused
-        return Submitted(job=decode_job(rest[0]), created=verdict == "created")
+        if verdict == "created":
+            return Submitted(job=queued_job(new, *rest), created=True)
+        return Submitted(job=decode_job(rest[0]), created=verdict == "repeated")
 
     def get(self, job_id: str, *, owner: str = "") -> Job:
         """Raises JobNotFound (another owner's job is not found either) or JobGone."""

@@ -6,6 +6,7 @@
 local KEEP_STREAM_MS = 300000
 local KEEP_TOMBSTONE_MS = 86400000
 local MODEL_PATIENCE_MS = 600000
+local MAX_TOLD_BYTES = 16384
 
 local ns = ARGV[1]
 local clock = redis.call('TIME')
@@ -82,6 +83,15 @@ local function requeue(job, losses)
   join_queue(job)
 end
 
+-- Those who wait need not look at the record: it comes with the word, unless it is large, since every API process
+-- hears of every end.
+local function tell_end(id)
+  local record = key('job', id)
+  local size = redis.call('HSTRLEN', record, 'text') + redis.call('HSTRLEN', record, 'rows')
+  local told = size <= MAX_TOLD_BYTES and cjson.encode(redis.call('HGETALL', record)) or ''
+  redis.call('PUBLISH', key('ended'), id .. ' ' .. told)
+end
+
 -- The one terminal write. The rest of ARGV are further fields and values of the record.
 local function end_job(job, status, ...)
   local expires = now + tonumber(job.ttl_seconds) * 1000
@@ -94,7 +104,7 @@ local function end_job(job, status, ...)
   redis.call('ZADD', key('index'), expires, job.id)
   add_event(job, 'done')
   redis.call('PEXPIREAT', key('events', job.id), math.min(expires, now + KEEP_STREAM_MS))
-  redis.call('PUBLISH', key('ended'), job.id)
+  tell_end(job.id)
 end
 
 -- An end that no worker wrote: nobody may finish the job after it.

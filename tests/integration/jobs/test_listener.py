@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from tasks.jobs.connection import connect
+from tasks.jobs.keys import ended_channel
 from tasks.jobs.listener import JobListener
 from tasks.jobs.store import JobStore
 from tests.job_steps import submit
@@ -34,6 +35,24 @@ def test_a_waiter_is_woken_when_its_job_ends(listener: JobListener, store: JobSt
         store.cancel("a")
         assert waiter.wait(5)
         assert not other.wait(0)
+
+
+def test_a_waiter_is_told_how_its_job_ended(listener: JobListener, store: JobStore) -> None:
+    submit(store, "a", text='quotes " and umlaut ü and emoji 😀')
+    with listener.watch("a") as waiter:
+        store.cancel("a")
+        assert waiter.wait(5)
+        assert waiter.ended() == store.get("a")
+
+
+@pytest.mark.parametrize("message", ["a", "a ", "a {", 'a ["id"]', 'a ["id","a"]', "a 5"])
+def test_what_others_publish_is_a_hint_and_no_more(
+    listener: JobListener, store: JobStore, message: str
+) -> None:
+    with listener.watch("a") as waiter:
+        store.client.publish(ended_channel(store.namespace), message)
+        assert waiter.wait(5)
+        assert waiter.ended() is None
 
 
 def test_all_waiters_of_a_job_are_woken(listener: JobListener, store: JobStore) -> None:

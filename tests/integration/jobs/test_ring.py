@@ -12,10 +12,12 @@ import celery
 import pytest
 import redis
 
-from tasks.jobs.errors import RingFailed, StoreUnavailable
+from tasks.jobs.errors import QueueFull, RingFailed, StoreUnavailable
 from tasks.jobs.names import QUEUE_NAME, TASK_NAME
 from tasks.jobs.ring import CeleryRing, celery_settings
 from tasks.jobs.settings import Settings
+from tasks.jobs.store import JobStore
+from tests.factories import make_new_job
 from tests.services import RealServer, free_port, require_service, valkey_binary
 
 
@@ -69,6 +71,20 @@ def without_ids(message: dict[str, Any]) -> dict[str, Any]:
     for name in ("correlation_id", "delivery_tag", "reply_to"):
         del properties[name]
     return {name: value for name, value in message.items() if name != "body"}
+
+
+def test_a_submit_rings_for_its_job_and_only_once(redis_url: str, real_client: redis.Redis) -> None:
+    ring, store = CeleryRing(redis_url), JobStore(real_client)
+    new = make_new_job("job-1")
+    for _ in range(2):
+        store.submit(new, max_queued=1, ring=ring.message("job-1"))
+    with pytest.raises(QueueFull):
+        store.submit(make_new_job("job-2"), max_queued=1, ring=ring.message("job-2"))
+
+    (text,) = real_client.lrange(QUEUE_NAME, 0, -1)
+
+    assert json.loads(text)["headers"]["argsrepr"] == "['job-1']"
+    ring.close()
 
 
 def test_ringing_is_one_command(redis_url: str, real_client: redis.Redis) -> None:

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from tasks.jobs.models import Job, JobError, JobStatus, Row
 from tasks.jobs.protocol import Claim, Outcome, StepEntry, Verdict
+from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
 from tests.factories import FINGERPRINT, make_card
 
@@ -56,10 +57,16 @@ def register_test_model(
     store.register_model(card, tokenizer, f"worker-of-{fingerprint}", slots=4, precision="float16")
 
 
+def rung(store: JobStore) -> list[str]:
+    """For which jobs a worker was woken, in order."""
+    return list(reversed(store.client.lrange(RecordingRing.LIST, 0, -1)))
+
+
 class LocalWaiter:
     def __init__(self) -> None:
         self._hint = threading.Event()
         self.sleeps = False
+        self._ended: Job | None = None
 
     def wait(self, timeout: float) -> bool:
         self.sleeps = True
@@ -68,7 +75,11 @@ class LocalWaiter:
         self._hint.clear()
         return hinted
 
-    def wake(self) -> None:
+    def ended(self) -> Job | None:
+        return self._ended
+
+    def wake(self, ended: Job | None = None) -> None:
+        self._ended = ended
         self._hint.set()
 
 
@@ -96,11 +107,11 @@ class LocalListener:
             with self._lock:
                 self._waiters.remove((job_id, waiter))
 
-    def wake(self, job_id: str) -> None:
+    def wake(self, job_id: str, ended: Job | None = None) -> None:
         with self._lock:
             for watched, waiter in self._waiters:
                 if watched == job_id:
-                    waiter.wake()
+                    waiter.wake(ended)
 
 
 def succeed(job: Job) -> Outcome:

@@ -12,8 +12,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.settings import ApiSettings
-from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
+from tests.unit.api.fakes import rung
 
 JSON = "application/json"
 TEXT = b'"text":"a"'
@@ -118,28 +118,24 @@ def test_the_corpus_is_large() -> None:
     [*zip(itertools.cycle(("/predict?wait=1", "/jobs")), BODIES, strict=False)],
     ids=lambda value: repr(value[:40]),
 )
-def test_a_bad_body_is_refused(
-    client: FlaskClient, store: JobStore, ring: RecordingRing, path: str, body: bytes
-) -> None:
+def test_a_bad_body_is_refused(client: FlaskClient, store: JobStore, path: str, body: bytes) -> None:
     answer = client.post(path, data=body, content_type=JSON)
 
     assert answer.status_code in (400, 413, 422)
     assert answer.mimetype == "application/problem+json"
     assert len(answer.data) < 20_000
-    assert store.num_queued() == len(ring.job_ids) == 0
+    assert store.num_queued() == len(rung(store)) == 0
 
 
 @pytest.mark.parametrize("headers", HEADERS, ids=str)
-def test_a_bad_header_is_refused(
-    client: FlaskClient, store: JobStore, ring: RecordingRing, headers: dict[str, str]
-) -> None:
+def test_a_bad_header_is_refused(client: FlaskClient, store: JobStore, headers: dict[str, str]) -> None:
     body = gzip.compress(b'{"text":"a"}') if "Content-Encoding" in headers else b'{"text":"a"}'
 
     answer = client.post("/predict", data=body, headers=headers)
 
     assert answer.status_code in (400, 413, 415, 422)
     assert answer.mimetype == "application/problem+json"
-    assert store.num_queued() == len(ring.job_ids) == 0
+    assert store.num_queued() == len(rung(store)) == 0
 
 
 def test_the_largest_allowed_body_is_read(client: FlaskClient, settings: ApiSettings) -> None:

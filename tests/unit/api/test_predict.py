@@ -12,7 +12,6 @@ from werkzeug.test import TestResponse
 from api.app import create_app
 from api.service import EXTENSION
 from api.settings import ApiSettings
-from tasks.jobs.errors import RingFailed
 from tasks.jobs.models import JobStatus
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
@@ -24,15 +23,11 @@ from tests.unit.api.fakes import (
     count_tokens,
     fail,
     register_test_model,
+    rung,
 )
 from tests.waiting import wait_until
 
 BODY = {"text": "Hello, world!", "max_length": 50}
-
-
-class SilentRing(RecordingRing):
-    def ring(self, job_id: str) -> None:
-        raise RingFailed
 
 
 def in_background(call: object) -> tuple[threading.Thread, list[TestResponse]]:
@@ -111,7 +106,7 @@ def test_a_job_that_is_not_finished_in_time_is_handed_over(client: FlaskClient, 
 
 
 def test_a_waiting_call_is_answered_the_moment_its_job_ends(
-    client: FlaskClient, worker: FakeWorker, ring: RecordingRing, listener: LocalListener
+    client: FlaskClient, worker: FakeWorker, listener: LocalListener
 ) -> None:
     thread, answers = in_background(lambda: client.post("/predict?wait=60", json=BODY))
     wait_until(lambda: listener.num_waiters == 1, "the call waits")
@@ -121,24 +116,18 @@ def test_a_waiting_call_is_answered_the_moment_its_job_ends(
     assert answers[0].status_code == 200
 
 
-def test_every_recorded_job_rings_once(client: FlaskClient, ring: RecordingRing) -> None:
+def test_every_recorded_job_rings_once(client: FlaskClient, store: JobStore) -> None:
     ids = [client.post("/predict", json=BODY).json["id"] for _ in range(3)]  # type: ignore[index]
 
-    assert ring.job_ids == ids
+    assert rung(store) == ids
     assert len(set(ids)) == 3
 
 
-def test_a_lost_ring_costs_nothing(
-    settings: ApiSettings, store: JobStore, listener: LocalListener, worker: FakeWorker
-) -> None:
-    register_test_model(store)
-    app = create_app(settings, store=store, ring=SilentRing(), listener=listener)
+def test_a_job_that_was_recorded_before_rings_no_second_time(client: FlaskClient, store: JobStore) -> None:
+    headers = {"Idempotency-Key": "k"}
+    ids = [client.post("/predict", json=BODY, headers=headers).json["id"] for _ in range(2)]  # type: ignore[index]
 
-    answer = app.test_client().post("/predict", json=BODY)
-
-    assert answer.status_code == 202
-    assert worker.claim().job.id == answer.json["id"]  # type: ignore[index]
-    assert app.extensions[EXTENSION].metrics.registry.get_sample_value("neoserve_ring_failures_total") == 1
+    assert rung(store) == ids[:1]
 
 
 @pytest.mark.parametrize("prefer", ["respond-async", "wait=0"])
@@ -183,7 +172,7 @@ def test_a_caller_too_many_is_not_kept_waiting(
 
 
 def test_draining_answers_those_who_wait_and_takes_no_more(
-    app: Flask, listener: LocalListener, ring: RecordingRing
+    app: Flask, listener: LocalListener, store: JobStore
 ) -> None:
     thread, answers = in_background(lambda: app.test_client().post("/predict?wait=60", json=BODY))
     wait_until(lambda: listener.num_waiters == 1, "the call waits")
@@ -197,7 +186,7 @@ def test_draining_answers_those_who_wait_and_takes_no_more(
     assert refused.json is not None
     assert refused.json["code"] == "draining"
     assert refused.headers["Retry-After"]
-    assert len(ring.job_ids) == 1
+    assert len(rung(store)) == 1
 
 
 @pytest.mark.parametrize(
@@ -226,12 +215,12 @@ def test_a_failure_reaches_the_caller_who_waits(
 
 
 def test_a_job_canceled_by_another_is_a_conflict(
-    client: FlaskClient, store: JobStore, ring: RecordingRing, listener: LocalListener
+    client: FlaskClient, store: JobStore, listener: LocalListener
 ) -> None:
     thread, answers = in_background(lambda: client.post("/predict?wait=60", json=BODY))
     wait_until(lambda: listener.num_waiters == 1, "the call waits")
-    store.cancel(ring.job_ids[0])
-    listener.wake(ring.job_ids[0])
+    store.cancel(rung(store)[0])
+    listener.wake(rung(store)[0])
     thread.join(10)
 
     assert answers[0].status_code == 409
@@ -241,13 +230,13 @@ def test_a_job_canceled_by_another_is_a_conflict(
 
 
 def test_a_job_that_misses_its_deadline_is_a_timeout(
-    client: FlaskClient, store: JobStore, ring: RecordingRing, listener: LocalListener
+    client: FlaskClient, store: JobStore, listener: LocalListener
 ) -> None:
     call = lambda: client.post("/predict?wait=60", json={**BODY, "deadline_s": 0.01})  # noqa: E731
     thread, answers = in_background(call)
     wait_until(lambda: listener.num_waiters == 1, "the call waits")
     wait_until(lambda: store.reap().expired == 1, "the deadline passes")
-    listener.wake(ring.job_ids[0])
+    listener.wake(rung(store)[0])
     thread.join(10)
 
     assert answers[0].status_code == 504
@@ -255,14 +244,14 @@ def test_a_job_that_misses_its_deadline_is_a_timeout(
     assert answers[0].json["code"] == "expired"
 
 
-def test_no_model_was_ever_registered(bare_app: Flask, ring: RecordingRing) -> None:
+def test_no_model_was_ever_registered(bare_app: Flask, store: JobStore) -> None:
     answer = bare_app.test_client().post("/predict", json=BODY)
 
     assert answer.status_code == 503
     assert answer.json is not None
     assert answer.json["code"] == "no_model"
     assert answer.headers["Retry-After"]
-    assert ring.job_ids == []
+    assert rung(store) == []
 
 
 def test_jobs_are_taken_while_all_workers_are_away(client: FlaskClient, store: JobStore) -> None:
@@ -300,7 +289,7 @@ def test_a_full_queue_refuses_and_keeps_nothing(
     assert answers[2].json is not None
     assert answers[2].json["code"] == "queue_full"
     assert int(answers[2].headers["Retry-After"]) > 0
-    assert store.num_queued() == len(ring.job_ids) == 2
+    assert store.num_queued() == len(rung(store)) == 2
 
 
 @pytest.mark.parametrize("priority", ["high", "normal", "low"])

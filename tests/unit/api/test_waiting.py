@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from api.app import create_app
 from api.settings import ApiSettings
+from tasks.jobs.models import JobStatus, NewJob, Row
+from tasks.jobs.protocol import Submitted
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.script import Scripts
 from tasks.jobs.store import JobStore
 from tests.unit.api.fakes import FakeWorker, LocalListener, LocalWaiter, register_test_model
+from tests.waiting import wait_until
 
 BODY = {"text": "Hello, world!"}
 WAIT = "/predict?wait=60"
+ROW = Row(text=" And so on.", finish_reason="length", num_tokens=3)
 
 
-class ObeyedRing(RecordingRing):
-    """The job has ended before the ring returns."""
+class QuickStore(JobStore):
+    """Each job has ended before its submit returns."""
 
-    def __init__(self, worker: FakeWorker) -> None:
-        super().__init__()
+    def __init__(self, store: JobStore, worker: FakeWorker) -> None:
+        super().__init__(store.client, store.namespace)
         self._worker = worker
 
-    def ring(self, job_id: str) -> None:
-        super().ring(job_id)
+    def submit(self, new: NewJob, **options: Any) -> Submitted:
+        submitted = super().submit(new, **options)
         self._worker.finish(self._worker.claim())
+        return submitted
 
 
 class LateListener(LocalListener):
@@ -59,11 +68,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_a_waiting_call_asks_the_store_twice(
-    store: JobStore, worker: FakeWorker, listener: LocalListener, asked: list[str]
+def test_a_waiting_call_that_is_told_no_more_than_the_end_asks_the_store_twice(
+    store: JobStore, worker: FakeWorker, ring: RecordingRing, listener: LocalListener, asked: list[str]
 ) -> None:
     register_test_model(store)
-    app = create_app(ApiSettings(), store=store, ring=ObeyedRing(worker), listener=listener)
+    app = create_app(ApiSettings(), store=QuickStore(store, worker), ring=ring, listener=listener)
     app.test_client().post(WAIT, json=BODY)
     asked.clear()
 
@@ -71,6 +80,27 @@ def test_a_waiting_call_asks_the_store_twice(
 
     assert answer.status_code == 200
     assert [name for name in asked if name not in ("claim", "finish")] == ["submit", "get"]
+
+
+def test_a_waiting_call_that_is_told_how_its_job_ended_asks_the_store_no_more(
+    store: JobStore, client: FlaskClient, worker: FakeWorker, listener: LocalListener, asked: list[str]
+) -> None:
+    answers: list[TestResponse] = []
+    thread = threading.Thread(target=lambda: answers.append(client.post(WAIT, json=BODY)))
+    thread.start()
+    wait_until(lambda: listener.num_waiters == 1, "the call waits")
+    job = worker.claim().job
+    store.cancel(job.id)
+    ended = dataclasses.replace(job, status=JobStatus.SUCCEEDED, rows=(ROW,))
+    asked.clear()
+
+    listener.wake(job.id, ended)
+    thread.join(10)
+
+    assert asked == []
+    assert answers[0].status_code == 200
+    assert answers[0].json is not None
+    assert answers[0].json["result"][0]["generated_text"] == BODY["text"] + ROW.text
 
 
 def test_an_older_job_that_ends_before_it_is_watched_is_not_missed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tasks.jobs.errors import JobGone, JobNotFound
 from tasks.jobs.models import JobError, JobStatus, Row
 from tasks.jobs.protocol import Ages, FinishEntry, Outcome
+from tasks.jobs.record import decode_job
 from tasks.jobs.store import JobStore
 from tests.job_steps import (
     WORKER,
@@ -225,7 +227,7 @@ def test_the_next_attempt_begins_with_an_empty_text(store: JobStore) -> None:
     assert streamed_text(store, "a", 2) == "second try"
 
 
-def test_the_end_of_a_job_is_published(store: JobStore) -> None:
+def test_the_end_of_a_job_is_published_with_its_record(store: JobStore) -> None:
     with store.client.pubsub(ignore_subscribe_messages=True) as pubsub:
         pubsub.subscribe(f"{store.namespace}:ended")
         submit(store, "canceled")
@@ -237,4 +239,17 @@ def test_the_end_of_a_job_is_published(store: JobStore) -> None:
             message = pubsub.get_message(timeout=5)
             if message is not None:
                 messages.append(message["data"])
-    assert messages == ["canceled", "finished"]
+    ids, records = zip(*(message.split(" ", 1) for message in messages), strict=True)
+    assert ids == ("canceled", "finished")
+    assert [decode_job(json.loads(record)) for record in records] == [store.get(id) for id in ids]
+
+
+def test_a_large_record_is_not_published(store: JobStore) -> None:
+    with store.client.pubsub(ignore_subscribe_messages=True) as pubsub:
+        pubsub.subscribe(f"{store.namespace}:ended")
+        submit(store, "large", text="x" * 20_000)
+        store.cancel("large")
+        message = None
+        while message is None:
+            message = pubsub.get_message(timeout=5)
+    assert message["data"] == "large "
