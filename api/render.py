@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response
 
 from tasks.jobs.models import Job, JobStatus
+from tasks.jobs.record import as_dict
 
 
 def json_response(body: Mapping[str, Any], status: int = 200, mimetype: str = "application/json") -> Response:
@@ -31,13 +31,13 @@ def render_job(job: Job) -> dict[str, Any]:
         "attempt": job.attempt,
         "priority": job.priority.value,
         "model": job.model,
-        "parameters": asdict(job.parameters),
+        "parameters": as_dict(job.parameters),
         "queue": render_queue(job),
         "progress": render_progress(job),
         "result": render_result(job),
         "usage": render_usage(job),
         "metrics": render_metrics(job),
-        "error": asdict(job.error) if job.error else None,
+        "error": as_dict(job.error) if job.error else None,
         "retry_of": job.retry_of,
         "urls": {"self": f"/jobs/{job.id}", "cancel": f"/jobs/{job.id}/cancel"},
         "metadata": dict(job.metadata),

@@ -69,5 +69,5 @@ class Submission:
             deadline_seconds=request.deadline_s,
             metadata=request.metadata,
             idempotency_key=idempotency_key,
-            body_digest=request.digest(),
+            body_digest=request.digest() if idempotency_key else "",
         )

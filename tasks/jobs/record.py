@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tasks.jobs.models import Job, JobError, JobStatus, NewJob, Parameters, Priority, Row
@@ -26,7 +26,7 @@ def encode_new_job(new: NewJob) -> dict[str, str | int]:
         "schema": SCHEMA_VERSION,
         "id": new.id,
         "text": new.text,
-        "parameters": to_json(asdict(new.parameters)),
+        "parameters": to_json(as_dict(new.parameters)),
         "num_rows": new.parameters.num_return_sequences,
         "model": new.model,
         "fingerprint": new.fingerprint,
@@ -64,7 +64,7 @@ def queued_job(new: NewJob, created_ms: int, deadline_ms: int | str) -> Job:
 
 
 def encode_rows(rows: Sequence[Row]) -> str:
-    return to_json([asdict(row) for row in rows])
+    return to_json([as_dict(row) for row in rows])
 
 
 def decode_job(flat: Sequence[str], *, position: int = 0) -> Job:
@@ -101,6 +101,11 @@ def decode_job(flat: Sequence[str], *, position: int = 0) -> Job:
 
 def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def as_dict(values: DataclassInstance) -> dict[str, Any]:
+    """Its members by name, as they are: `dataclasses.asdict` copies them deeply, at ten times the price."""
+    return {each.name: getattr(values, each.name) for each in fields(values)}
 
 
 def decode_known(kind: type[Known], values: Mapping[str, Any]) -> Known:

@@ -55,7 +55,7 @@ class CeleryRing:
         self._client = connect(redis_url, max_connections=16, socket_timeout=CONNECT_TIMEOUT_SECONDS)
 
     def message(self, job_id: str) -> RingMessage:
-        return RingMessage(list=self._list, entry=to_json(_addressed(self._message, job_id)))
+        return RingMessage(list=self._list, entry=self._template.addressed(job_id))
 
     def ring(self, job_id: str) -> None:
         message = self.message(job_id)
@@ -72,8 +72,8 @@ class CeleryRing:
         self._client.close()
 
     @cached_property
-    def _message(self) -> dict[str, Any]:
-        return _celery_message(self._settings)
+    def _template(self) -> _Template:
+        return _Template(_celery_message(self._settings))
 
 
 class RecordingRing:
@@ -94,28 +94,43 @@ class RecordingRing:
         return len(self.job_ids)
 
 
-def _celery_message(settings: Settings) -> dict[str, Any]:
+class _Template:
+    """A Celery message for any job: the text is made once, with marks where messages differ."""
+
+    TASK, TAG, BODY, ARGUMENTS = "<task id>", "<delivery tag>", "<body>", "<arguments>"
+
+    def __init__(self, message: Mapping[str, Any]) -> None:
+        _, *self._rest = json.loads(base64.b64decode(message["body"]))
+        ids = {"id": self.TASK, "root_id": self.TASK, "argsrepr": self.ARGUMENTS}
+        tags = {"correlation_id": self.TASK, "delivery_tag": self.TAG}
+        self._text = to_json(
+            {
+                **message,
+                "body": self.BODY,
+                "headers": {**message["headers"], **ids},
+                "properties": {**message["properties"], **tags},
+            }
+        )
+
+    def addressed(self, job_id: str) -> str:
+        """The message of a task of its own, which names that job."""
+        body = base64.b64encode(to_json([[job_id], *self._rest]).encode()).decode()
+        return (
+            self._text.replace(self.TASK, str(uuid.uuid4()))
+            .replace(self.TAG, str(uuid.uuid4()))
+            .replace(self.BODY, body)
+            .replace(f'"{self.ARGUMENTS}"', to_json(repr([job_id])))
+        )
+
+
+def _celery_message(settings: Settings) -> Mapping[str, Any]:
     """A ring as kombu puts it into the queue, taken from a queue in memory."""
     memory = Connection("memory://")  # type: ignore[no-untyped-call]
     with celery.Celery("neoserve-ring", set_as_current=False) as app, memory:
         app.conf.update(celery_settings(settings))
         app.send_task(TASK_NAME, args=[""], queue=QUEUE_NAME, ignore_result=True, connection=memory)
-        message: dict[str, Any] = memory.default_channel._get(QUEUE_NAME)  # type: ignore[no-untyped-call]
+        message: Mapping[str, Any] = memory.default_channel._get(QUEUE_NAME)  # type: ignore[no-untyped-call]
     return message
-
-
-def _addressed(message: Mapping[str, Any], job_id: str) -> dict[str, Any]:
-    """A copy of that message with ids of its own."""
-    task_id = str(uuid.uuid4())
-    _, *rest = json.loads(base64.b64decode(message["body"]))
-    ids = {"id": task_id, "root_id": task_id, "argsrepr": repr([job_id])}
-    tags = {"correlation_id": task_id, "delivery_tag": str(uuid.uuid4())}
-    return {
-        **message,
-        "body": base64.b64encode(to_json([[job_id], *rest]).encode()).decode(),
-        "headers": {**message["headers"], **ids},
-        "properties": {**message["properties"], **tags},
-    }
 
 
 def key_prefix(namespace: str) -> str:
