@@ -124,7 +124,7 @@ class JobMachine(RuleBasedStateMachine):
         entry = StepEntry(job_id=job.id, attempt=taken.attempt, started=True, num_tokens=1, pieces=(piece,))
         expected = self.model.step(worker, job.id, taken.attempt, from_index, text)
         (answer,) = self.twice_if(
-            lost and text != "", lambda: self.store.step(worker, [entry], lease_seconds=LEASE)
+            lost and text != "", lambda: self.store.step(worker, [entry], lease_seconds=LEASE).answers
         )
         assert answer.verdict == expected
         assert answer.stored == (() if expected == Verdict.LOST else (len(job.text),))

@@ -43,7 +43,7 @@ def step(
     entry = StepEntry(
         job_id=taken.job.id, attempt=taken.attempt, started=started, num_tokens=num_tokens, pieces=pieces
     )
-    return store.step(worker, [entry])[0]
+    return store.step(worker, [entry]).answers[0]
 
 
 def text_piece(text: str, from_index: int = 0, row: int = 0) -> Piece:

@@ -77,6 +77,12 @@ class StepAnswer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StepReply:
+    registered: bool  #: False: the server has lost what this worker registered.
+    answers: tuple[StepAnswer, ...]  #: One for each entry.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """How an attempt ended; `status` is terminal."""
 

@@ -20,6 +20,7 @@ from tasks.jobs.protocol import (
     RingMessage,
     StepAnswer,
     StepEntry,
+    StepReply,
     StoreStats,
     Submitted,
     Verdict,
@@ -90,17 +91,20 @@ class JobStore(ModelCatalog):
 
     def step(
         self, worker: str, entries: Sequence[StepEntry], *, lease_seconds: float = LEASE_SECONDS
-    ) -> list[StepAnswer]:
+    ) -> StepReply:
         """Heartbeat of a worker: renew the leases of exactly these attempts, and append their new text.
 
         A piece whose `from_index` is not the stored length is skipped; the answer says where to go on.
         """
         flat = [part for entry in entries for part in _flatten(entry)]
-        answers = self._scripts.run("step", worker, round(lease_seconds * 1000), *flat)
-        return [
-            StepAnswer(verdict=Verdict(verdict), stored=tuple(map(int, lengths.split())))
-            for verdict, lengths in answers
-        ]
+        registered, answers = self._scripts.run("step", worker, round(lease_seconds * 1000), *flat)
+        return StepReply(
+            registered=bool(registered),
+            answers=tuple(
+                StepAnswer(verdict=Verdict(verdict), stored=tuple(map(int, lengths.split())))
+                for verdict, lengths in answers
+            ),
+        )
 
     def finish(self, worker: str, job_id: str, attempt: int, outcome: Outcome) -> bool:
         """The one terminal write, and what the stream still lacks. False: another attempt owns the job."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tasks.jobs.errors import StoreUnavailable
-from tasks.jobs.protocol import Claim, FinishEntry, StepAnswer, StepEntry
+from tasks.jobs.protocol import Claim, FinishEntry, StepEntry, StepReply
 from tasks.worker.held import Ending, HeldJob
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def gap_seconds(num_jobs: int) -> float:
 class Record(Protocol):
     """The part of the job store that the writer uses."""
 
-    def step(self, worker: str, entries: Sequence[StepEntry]) -> list[StepAnswer]: ...
+    def step(self, worker: str, entries: Sequence[StepEntry]) -> StepReply: ...
 
     def finish_all(self, worker: str, entries: Sequence[FinishEntry]) -> list[bool]: ...
 
@@ -45,9 +45,9 @@ class Writer:
     told in the next exchange. `finish` brings the text that the stream still lacks.
 
     Redis being away changes nothing for the jobs: their text and outcome wait here until it answers.
-    `announce` registers this worker: before the first exchange and after every outage, since the server may
-    have come back without its data. `on_settled` is called once for each job, `on_failure` for each exchange
-    that failed; all three in the writer thread.
+    `announce` registers this worker: before the first exchange, after every outage, and when the server turns
+    out to have lost its data without one. `on_settled` is called once for each job, `on_failure` for each
+    exchange that failed; all three in the writer thread.
     """
 
     def __init__(
@@ -165,9 +165,12 @@ class Writer:
 
     def _step(self) -> None:
         jobs, now = self.held, self._clock()
-        answers = self._record.step(self._worker, [held.entry(now) for held in jobs])
-        for held, answer in zip(jobs, answers, strict=True):
+        reply = self._record.step(self._worker, [held.entry(now) for held in jobs])
+        for held, answer in zip(jobs, reply.answers, strict=True):
             held.heed(answer)
+        if not reply.registered:
+            log.warning("Redis has lost what this worker registered, registering again")
+            self._announced.clear()
 
     def _settle(self) -> None:
         over = [held for held in self.held if held.over]

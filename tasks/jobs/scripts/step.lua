@@ -1,7 +1,8 @@
 -- ARGV: namespace, worker, lease in ms, then for every held job: id, attempt, started (0 or 1), tokens so far,
 -- ms since its start, ms since its first token, number of pieces, and for every piece: row, index of its first code
 -- point, its code points, its text.
--- Answer: for every job its verdict and the stored lengths of its rows, joined by spaces.
+-- Answer: whether the worker is registered (0: the server has lost what it told), and for every job its verdict and
+-- the stored lengths of its rows, joined by spaces.
 local worker, lease_ms = ARGV[2], tonumber(ARGV[3])
 local at = 3
 
@@ -51,12 +52,15 @@ local function step(id, attempt, started, num_tokens, started_ms, first_token_ms
   return {verdict_of(job), lengths}
 end
 
-local fingerprint = redis.call('HGET', key('worker', worker), 'fingerprint')
+-- A claim brings back the worker's name, but only `register` its slots and its model's card.
+local told = redis.call('HMGET', key('worker', worker), 'fingerprint', 'slots')
+local fingerprint, slots = told[1], told[2]
 if fingerprint then heartbeat(worker, fingerprint, lease_ms) end
+local registered = slots and redis.call('HEXISTS', key('cards'), fingerprint) or 0
 local answers = {}
 while at < #ARGV do
   local id, attempt, started, num_tokens = take(), take(), take() == '1', tonumber(take())
   local started_ms, first_token_ms = tonumber(take()), tonumber(take())
   table.insert(answers, step(id, attempt, started, num_tokens, started_ms, first_token_ms, take_pieces()))
 end
-return answers
+return {registered, answers}

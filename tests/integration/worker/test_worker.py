@@ -98,6 +98,16 @@ def test_the_metrics_port_counts_what_was_done(fleet: Fleet) -> None:
     assert 'neoserve_worker_claims_total{result="claimed"} 3.0' in shown()
 
 
+def test_a_server_that_has_lost_its_data_gets_the_model_again_and_new_jobs_run(fleet: Fleet) -> None:
+    worker = fleet.start_ready()
+    fleet.client.flushall()
+    wait_until(lambda: fleet.store.models() and fleet.store.models()[0].num_live_workers, "it is known again")
+    assert fleet.store.tokenizer(fleet.store.model().tokenizer_sha256)
+    fleet.submit("j")
+    fleet.wait_status("j", "succeeded")
+    assert worker.err.count("registering again") == 1
+
+
 def test_a_missing_model_is_one_clear_line_and_nothing_is_consumed(fleet: Fleet) -> None:
     fleet.submit("j")
     worker = fleet.start(NEOSERVE_MODEL="/nowhere/at/all")

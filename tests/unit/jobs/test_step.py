@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tasks.jobs.models import JobStatus
-from tasks.jobs.protocol import Ages, StepEntry, Verdict
+from tasks.jobs.protocol import Ages, StepEntry, StepReply, Verdict
 from tasks.jobs.store import JobStore
-from tests.factories import make_card
+from tests.factories import FINGERPRINT, make_card
 from tests.job_steps import WORKER, claim, events, finish, step, streamed_text, submit, text_piece
 from tests.time_travel import let_pass
 
@@ -158,13 +158,29 @@ def test_jobs_that_ended_and_jobs_that_never_were_are_lost(store: JobStore) -> N
     finish(store, taken)
     unknown = StepEntry(job_id="unknown", attempt=1, started=True, num_tokens=0)
     assert step(store, taken).verdict == Verdict.LOST
-    assert [answer.verdict for answer in store.step(WORKER, [unknown])] == [Verdict.LOST]
+    assert [answer.verdict for answer in store.step(WORKER, [unknown]).answers] == [Verdict.LOST]
+
+
+def test_a_step_tells_a_worker_that_the_server_has_lost_it(store: JobStore) -> None:
+    store.register_model(make_card(), "{}", WORKER, slots=4)
+    submit(store, "a")
+    taken = claim(store)
+    assert store.step(WORKER, []).registered
+
+    store.client.flushall()
+    assert store.step(WORKER, []) == StepReply(registered=False, answers=())
+    assert step(store, taken).verdict == Verdict.LOST
+
+    assert store.claim_next(WORKER, FINGERPRINT, "nonce") is None
+    assert not store.step(WORKER, []).registered, "a claim does not bring back the model's card"
+    store.register_model(make_card(), "{}", WORKER, slots=4)
+    assert store.step(WORKER, []).registered
 
 
 def test_a_step_without_jobs_keeps_the_worker_alive(store: JobStore) -> None:
     store.register_model(make_card(), "{}", WORKER, slots=4)
     let_pass(store, 8)
-    assert store.step(WORKER, []) == []
+    assert store.step(WORKER, []) == StepReply(registered=True, answers=())
     let_pass(store, 8)
     assert store.stats().num_workers == 1
     let_pass(store, 8)

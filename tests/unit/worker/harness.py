@@ -21,7 +21,7 @@ from tasks.worker.held import HeldJob
 from tasks.worker.metrics import WorkerMetrics
 from tasks.worker.report import JobReport
 from tasks.worker.writer import Writer
-from tests.factories import FINGERPRINT, make_new_job
+from tests.factories import FINGERPRINT, make_card, make_new_job
 
 WORKER = "worker-1"
 
@@ -133,6 +133,7 @@ class Worker:
 
     def _announce(self) -> None:
         self.num_announced += 1
+        self.store.register_model(make_card(), "{}", WORKER, slots=self.runner.num_slots)
 
     def ring(self) -> threading.Thread:
         """What a ring does in the real worker: a thread of the pool runs the next job."""

@@ -126,6 +126,16 @@ def test_the_worker_is_registered_at_first_and_after_every_outage(worker: Worker
     assert worker.num_announced == 2
 
 
+def test_the_worker_registers_again_when_the_server_has_lost_its_data(worker: Worker) -> None:
+    worker.writer.exchange()
+    worker.store.client.flushall()
+    worker.writer.exchange()
+    worker.writer.exchange()
+    worker.writer.exchange()
+    assert worker.num_announced == 2
+    assert worker.store.model().num_live_workers == 1
+
+
 def test_a_cancel_stops_the_generation_and_keeps_the_text_so_far(worker: Worker) -> None:
     start(worker)
     generate(worker, "j", 5)
