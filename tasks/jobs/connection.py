@@ -26,6 +26,8 @@ def connect(
         max_connections=max_connections,
         timeout=CONNECT_TIMEOUT_SECONDS,
         decode_responses=True,
+        # What somebody else wrote must not end the thread that reads it.
+        encoding_errors="replace",
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
         socket_timeout=socket_timeout,
         socket_keepalive=True,

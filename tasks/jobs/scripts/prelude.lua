@@ -27,8 +27,9 @@ local CONTROL = {
 }
 
 local function find_job(id)
-  local values = redis.call('HMGET', key('job', id), unpack(CONTROL))
-  if not values[1] then return nil end
+  -- A key of another type is no job: one such must not keep the reaper from all others.
+  local values = redis.pcall('HMGET', key('job', id), unpack(CONTROL))
+  if values.err or not values[1] then return nil end
   local job = {}
   for i, name in ipairs(CONTROL) do job[name] = values[i] or '' end
   return job

@@ -53,7 +53,7 @@ local function look_at_waiting(job)
     expire(job)
     return count('expired')
   end
-  local seen = tonumber(redis.call('ZSCORE', key('seen'), job.fingerprint))
+  local seen = tonumber(redis.call('ZSCORE', key('seen'), job.fingerprint) or now)
   if seen + MODEL_PATIENCE_MS > now then
     redis.call('ZADD', key('due'), seen + MODEL_PATIENCE_MS, job.id)
     return

@@ -9,12 +9,15 @@ import pytest
 import redis
 
 from tasks.jobs.connection import connect
-from tasks.jobs.errors import StoreUnavailable
+from tasks.jobs.errors import JobNotFound, StoreUnavailable
+from tasks.jobs.keys import ended_channel
+from tasks.jobs.listener import JobListener
 from tasks.jobs.models import JobStatus
 from tasks.jobs.protocol import FinishEntry
 from tasks.jobs.store import JobStore
 from tests.job_steps import WORKER, claim, finish, step, submit, succeeded, text_piece
 from tests.services import RealServer, require_service, valkey_binary
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -41,6 +44,33 @@ def test_a_full_server_refuses_submits_but_lets_jobs_go_on(full_server: redis.Re
     assert store.get("a").status == JobStatus.SUCCEEDED
     assert store.get("b").status == JobStatus.CANCELED
     store.reap()
+
+
+def test_what_is_no_record_stops_no_reaper(store: JobStore) -> None:
+    for id in ("broken", "healthy"):
+        submit(store, id, deadline_seconds=0.1)
+    key = f"{store.namespace}:job:broken"
+    store.client.delete(key)
+    store.client.rpush(key, "not a record")
+    wait_until(lambda: store.reap().expired == 1, "the healthy job expires")
+    assert store.num_queued() == 0
+    with pytest.raises(JobNotFound):
+        store.get("broken")
+
+
+def test_bytes_that_are_no_text_end_no_thread(store: JobStore, redis_url: str) -> None:
+    listener = JobListener(redis_url)
+    listener.start()
+    wait_until(lambda: listener.connected, "the listener is connected")
+    with listener.watch("a") as waiter, redis.Redis.from_url(redis_url) as raw:
+        raw.zadd(f"{store.namespace}:due", {b"\xff\xfe": 0})
+        raw.zadd(f"{store.namespace}:queued", {b"\xff\xfe": 0})
+        assert store.oldest_queued(1)
+        assert store.reap().trimmed == 1
+        raw.publish(ended_channel(store.namespace), b"\xff\xfe")
+        raw.publish(ended_channel(store.namespace), b"a")
+        assert waiter.wait(5)
+    listener.stop()
 
 
 def test_a_server_that_forgot_the_scripts_gets_them_again(store: JobStore) -> None:
