@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 from celery import Celery
 
@@ -23,8 +24,8 @@ def echo(word: str) -> str:
     return word
 
 
-def round_trips(redis_url: str, number: int) -> list[float]:
-    """Seconds of so many tasks, one after the other."""
+def round_trips(redis_url: str, number: int, between: Callable[[], object] = lambda: None) -> list[float]:
+    """Seconds of so many tasks, one after the other; `between` is called before each."""
     command = [
         sys.executable,
         "-m",
@@ -44,7 +45,10 @@ def round_trips(redis_url: str, number: int) -> list[float]:
     ) as worker:
         try:
             app.conf.update(broker_url=redis_url, result_backend=redis_url)
-            seconds = [round_trip() for _ in range(number + 1)]
+            seconds = []
+            for _ in range(number + 1):
+                between()
+                seconds.append(round_trip())
         finally:
             worker.terminate()
     return seconds[1:]  # The first one waits for the worker to start.

@@ -1,6 +1,6 @@
 """The whole stack over HTTP against the same engine in process: the tax of API, Redis and Celery.
 
-    .venv/bin/python -m bench.http [--model FOLDER] [--clients 1,8,32] [--rounds 5] [--json FOLDER]
+    .venv/bin/python -m bench.http [--model FOLDER] [--clients 1,8,32] [--new-tokens 50,200] [--rounds 5]
 
 Both sides hold the same model in the same form, with the same slots and threads, and get the same prompts:
 greedy, a fixed number of new tokens, no end token. They take turns, so many clients at a time, each of which
@@ -10,7 +10,11 @@ of the rounds'.
 
 *Added latency* is what a request spends outside the engine: from its sending until its generation is given
 to the engine (in), and from the generation's end until the answer has been read (out), by the worker's and
-the clients' clocks, which are the machine's. It holds the wait for a free worker thread where there are more
+the clients' clocks, which are the machine's. A generation sweeps the processor's caches, and what runs after
+it is several times slower than in a loop of its own; so a bare Celery task, the least that a queue of this
+kind can add, is measured both ways: in a loop, and after a text of the engine each, as a lone job is.
+
+Added latency holds the wait for a free worker thread where there are more
 clients than slots, which in process is a wait inside the engine: so there are as many slots as clients.
 Texts of one length end in the same step, so their clients come back together: the worst case for the API.
 
@@ -41,6 +45,7 @@ PROMPT = "Once upon a time there was a little girl who lived near the sea, and e
 #: At least so many requests in a round.
 MIN_REQUESTS = 8
 NUM_BARE_TASKS = 50
+NUM_BARE_TASKS_AFTER_TEXT = 16
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Row:
     """One number of clients. Latencies and processor times in milliseconds."""
 
     clients: int
+    new_tokens: int
     requests: int  #: Of each side.
     http_tokens_per_s: float
     engine_tokens_per_s: float
@@ -85,12 +91,15 @@ def tokens_per_second(times: list[Times], new_tokens: int) -> float:
     return len(times) * new_tokens / (max(end for _, end in times) - min(start for start, _ in times))
 
 
-def compare(served: ServedStack, engine: InProcess, clients: int, options: argparse.Namespace) -> Row:
+def compare(
+    served: ServedStack, engine: InProcess, clients: int, new_tokens: int, options: argparse.Namespace
+) -> Row:
     per_client = max(options.requests, MIN_REQUESTS // clients)
     texts = [[f"{PROMPT} {client} {number}" for number in range(per_client)] for client in range(clients)]
     # One more, for caches, connections and threads.
-    rounds = [take_turns(served, engine, texts, options.new_tokens) for _ in range(options.rounds + 1)][1:]
-    return summarize(rounds, served.engine_times(), clients, options.new_tokens)
+    rounds = [take_turns(served, engine, texts, new_tokens) for _ in range(options.rounds + 1)][1:]
+    jobs = [job for each in rounds for job, _, _ in each.http]
+    return summarize(rounds, served.engine_times(jobs), clients, new_tokens)
 
 
 def summarize(rounds: list[Round], trace: dict[str, list[float]], clients: int, new_tokens: int) -> Row:
@@ -106,6 +115,7 @@ def summarize(rounds: list[Round], trace: dict[str, list[float]], clients: int, 
     }
     return Row(
         clients=clients,
+        new_tokens=new_tokens,
         requests=len(answers),
         http_tokens_per_s=median(http_rates),
         engine_tokens_per_s=median(engine_rates),
@@ -127,12 +137,14 @@ def summarize(rounds: list[Round], trace: dict[str, list[float]], clients: int, 
 class Report:
     precision: str
     slots: int
-    bare_celery_p50: float  #: Milliseconds.
+    bare_celery_p50: float  #: Milliseconds, in a loop.
+    bare_celery_after_text_p50: float  #: And each after a text of the engine.
     rows: list[Row]
 
 
 def bench(options: argparse.Namespace, work: Path) -> Report:
     clients = [int(number) for number in options.clients.split(",")]
+    lengths = [int(number) for number in options.new_tokens.split(",")]
     slots = options.slots or max(clients)
     environ = {
         "NEOSERVE_MODEL": model_without_end(options.model, work / "model"),
@@ -142,13 +154,18 @@ def bench(options: argparse.Namespace, work: Path) -> Report:
     }
     model = load_model(WorkerSettings.from_env(environ))
     with ServedStack(work, environ).running() as served:
-        bare = [1000 * each for each in round_trips(served.redis_url, NUM_BARE_TASKS)]
         engine = InProcess(model, slots)
         try:
-            rows = [compare(served, engine, number, options) for number in clients]
+            in_loop = round_trips(served.redis_url, NUM_BARE_TASKS)
+            after_text = round_trips(
+                served.redis_url, NUM_BARE_TASKS_AFTER_TEXT, lambda: engine.predict([[PROMPT]], lengths[0])
+            )
+            rows = [
+                compare(served, engine, number, length, options) for length in lengths for number in clients
+            ]
         finally:
             engine.stop()
-    return Report(model.precision, slots, median(bare), rows)
+    return Report(model.precision, slots, 1000 * median(in_loop), 1000 * median(after_text), rows)
 
 
 def table(report: Report, options: argparse.Namespace) -> Table:
@@ -156,16 +173,18 @@ def table(report: Report, options: argparse.Namespace) -> Table:
         f"The stack over HTTP against its engine in process: {options.model}, {report.precision}",
         [each.name.replace("_", " ") for each in fields(Row)],
         [[f"{value:.4g}" for value in asdict(row).values()] for row in report.rows],
-        f"{report.slots} slots, {options.new_tokens} new tokens, {options.rounds} rounds. Latencies and"
-        " processor times of a request in milliseconds; *in*: from sending to the engine, *out*: from the"
-        f" engine to the answer. A bare Celery task: p50 {report.bare_celery_p50:.1f} ms.",
+        f"{report.slots} slots, {options.rounds} rounds. Latencies and processor times of a request in"
+        " milliseconds; *in*: from sending to the engine, *out*: from the engine to the answer. A bare"
+        f" Celery task: p50 {report.bare_celery_p50:.1f} ms in a loop,"
+        f" {report.bare_celery_after_text_p50:.1f} ms after a text of the engine each.",
     )
 
 
 def figures(report: Report) -> dict[str, float]:
     """As bench/goals.py names them."""
     named: dict[str, float] = {}
-    for row in report.rows:
+    shortest = min(row.new_tokens for row in report.rows)
+    for row in (each for each in report.rows if each.new_tokens == shortest):
         named[f"http.share.{row.clients}"] = 100 * row.ratio
         named[f"http.added.{row.clients}.p50"] = row.added_p50
         named[f"http.added.{row.clients}.p99"] = row.added_p99
@@ -181,7 +200,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=4, help="of each client and round, at least")
-    parser.add_argument("--new-tokens", type=int, default=50)
+    parser.add_argument("--new-tokens", default="50,200")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     threads = use_threads(options.threads)

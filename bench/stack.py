@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from client.plan import make_plan
 from tests.services import free_port
 
 START_SECONDS = 120
+TRACE_SECONDS = 10
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -88,10 +90,19 @@ class ServedStack:
         answers: list[Answer] = json.loads(line)
         return answers
 
-    def engine_times(self) -> dict[str, list[float]]:
-        """Of every job so far: submitted to the engine, slot, first token, done, recorded."""
-        rows = (line.split() for line in self._trace.read_text().splitlines())
-        return {job: list(map(float, times)) for job, *times in rows}
+    def engine_times(self, jobs: Iterable[str]) -> dict[str, list[float]]:
+        """Submitted to the engine, slot, first token, done, recorded. The clients may have an answer before
+        the worker has written its line."""
+        missing = set(jobs)
+        until = time.monotonic() + TRACE_SECONDS
+        while True:
+            rows = (line.split() for line in self._trace.read_text().splitlines())
+            times = {job: list(map(float, times)) for job, *times in rows}
+            if missing <= times.keys():
+                return times
+            if time.monotonic() > until:
+                sys.exit(f"the worker wrote nothing about {len(missing - times.keys())} jobs")
+            time.sleep(0.05)
 
     def cpu_seconds(self) -> dict[str, float]:
         """Processor time so far of each part, with what it started."""
