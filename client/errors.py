@@ -5,6 +5,7 @@ ClientError
 ├── StartFailed          `neoserve up`, `api` or `worker` cannot start
 ├── JobFailed            the job ended without a result
 ├── ServiceUnavailable   nobody answers, or the service says "later"
+│   └── QueueFull        ... because too many jobs wait
 ├── RequestRefused       the service will never accept this request
 └── StillRunning         the job has not ended in the time given
 """
@@ -42,6 +43,10 @@ class ServiceUnavailable(ClientError):
     def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class QueueFull(ServiceUnavailable):
+    """The service has as many waiting jobs as it takes."""
 
 
 class RequestRefused(ClientError):

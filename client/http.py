@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from client.errors import ClientError, JobFailed, RequestRefused, ServiceUnavailable
+from client.errors import ClientError, JobFailed, QueueFull, RequestRefused, ServiceUnavailable
 from client.job import JobView
 
 CONNECT_SECONDS = 5.0
@@ -169,7 +169,8 @@ class ServiceClient:
             seconds = float(wait) if wait.isdigit() else None
             remedy = f"Try again in {wait} s." if seconds else "Try again later."
             words = f"{detail} [{code}]" if code != "store_unavailable" else STORE_AWAY[answer.request.method]
-            return ServiceUnavailable(f"{words} {remedy}", retry_after_seconds=seconds)
+            kind = QueueFull if code == "queue_full" else ServiceUnavailable
+            return kind(f"{words} {remedy}", retry_after_seconds=seconds)
         return RequestRefused(f"{detail} [{code}]", code=code)
 
 

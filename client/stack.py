@@ -12,7 +12,7 @@ from client.broker_check import require_store
 from client.console import Console
 from client.data_folder import DataFolder
 from client.embedded_server import EmbeddedServer, find_server
-from client.errors import ClientError, StartFailed
+from client.errors import ClientError, QueueFull, StartFailed
 from client.http import ServiceClient
 from client.job import JobView
 from client.plan import Plan
@@ -32,6 +32,8 @@ API_STOP_SECONDS = 10.0
 WORKER_MARGIN_SECONDS = 10.0
 SERVER_STOP_SECONDS = 10.0
 
+#: A loaded machine and a large model need some of it; whoever needs more has a backlog.
+FIRST_PREDICTION_SECONDS = 60.0
 FIRST_PREDICTION = {"text": "Once upon a time", "max_new_tokens": 40, "priority": "high"}
 
 
@@ -108,12 +110,22 @@ class Stack:
         return server.url
 
     def _predict_once(self) -> None:
-        """One real prediction through the whole path. Raises StartFailed when it fails."""
+        """One real prediction through the whole path, unless earlier jobs are in its way. Raises StartFailed
+        when it fails."""
         started = time.monotonic()
         prediction = in_background(lambda: ServiceClient(self._plan.url).predict_to_the_end(FIRST_PREDICTION))
-        self._serve_until(prediction.done, "the first prediction")
+        patient_until = started + FIRST_PREDICTION_SECONDS
+        self._serve_until(
+            lambda: prediction.done() or time.monotonic() > patient_until, "the first prediction"
+        )
+        if not prediction.done():
+            self._console.say("the first prediction waits behind earlier jobs: serving those")
+            return
         try:
             job = prediction.result()
+        except QueueFull:
+            self._console.say("no first prediction, the queue is full of earlier jobs: serving those")
+            return
         except ClientError as error:
             raise StartFailed(f"The first prediction failed. {error}") from None
         seconds = time.monotonic() - started

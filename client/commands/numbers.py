@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import click
 
 
@@ -15,3 +18,15 @@ class Count(click.IntRange):
 
 class Seconds(click.FloatRange):
     name = "number of seconds"
+
+
+class Finite(click.FloatRange):
+    """A number that JSON can carry; what is too large or too small is for the service to say."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number that can be sent.", param, ctx)
+        return number

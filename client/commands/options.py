@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from client.commands.numbers import Finite
 from client.commands.prompt import read_text
 from client.settings import ClientSettings
 
@@ -32,7 +33,9 @@ def generation_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 "--max-length", type=int, metavar="N", help="Tokens in total, the prompt's included."
             ),
             click.option("--max-new-tokens", type=int, metavar="N", help="Tokens to add to the prompt."),
-            click.option("--temperature", type=float, metavar="T", help="Below 1 is tamer, above 1 wilder."),
+            click.option(
+                "--temperature", type=Finite(), metavar="T", help="Below 1 is tamer, above 1 wilder."
+            ),
             click.option("--seed", type=int, metavar="N", help="The same seed gives the same text again."),
             click.option("--greedy", is_flag=True, help="Always the likeliest token; no chance involved."),
         )

@@ -35,6 +35,22 @@ def parse_log_level(text: str) -> str:
     return level
 
 
+#: What the query of a Redis URL may say. All else the client would take for an option of its own: timeouts,
+#: on which our promises rest, or a name that it does not know until it connects.
+REDIS_OPTIONS = frozenset(
+    {
+        "db",
+        "ssl_ca_certs",
+        "ssl_ca_path",
+        "ssl_cert_reqs",
+        "ssl_certfile",
+        "ssl_check_hostname",
+        "ssl_keyfile",
+        "ssl_keyfile_password",
+    }
+)
+
+
 def parse_redis_url(text: str) -> str:
     """The words never repeat a part of the URL: wherever it is cut wrongly, that part may be the password."""
     try:
@@ -44,7 +60,12 @@ def parse_redis_url(text: str) -> str:
         raise ValueError("its port is no number; write special characters of a password as %XX") from None
     if parts.scheme not in ("redis", "rediss") or not parts.hostname or port == 0 or parts.fragment:
         raise ValueError("expected redis://HOST:PORT/DATABASE, or rediss:// for TLS")
-    databases = [parts.path.removeprefix("/"), *parse_qs(parts.query).get("db", [])]
+    options = parse_qs(parts.query, keep_blank_values=True)
+    if not options.keys() <= REDIS_OPTIONS:
+        raise ValueError(f"its query may name {', '.join(sorted(REDIS_OPTIONS))} and nothing else")
+    if parts.scheme == "redis" and options.keys() - {"db"}:
+        raise ValueError("only rediss:// has options for TLS")
+    databases = [parts.path.removeprefix("/"), *options.get("db", [])]
     if not all(each.isdecimal() for each in databases if each):
         raise ValueError("its database is no number")
     return text

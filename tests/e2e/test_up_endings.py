@@ -79,3 +79,18 @@ def test_a_stop_while_starting_leaves_no_process(start_up: StartUp) -> None:
     up.terminal.wait_for("starting the API")
     assert up.terminal.end(signal.SIGINT) == 0
     up.wait_until_nothing_is_left()
+
+
+def test_a_start_into_a_full_queue_serves_it(start_up: StartUp) -> None:
+    slow = ("--model", f"{SCRIPTED}:0.05")
+    up = start_up(*slow, NEOSERVE_MAX_BATCH_SIZE="1")
+    up.wait_until_ready()
+    jobs = [submit(up.url, max_new_tokens=1000) for _ in range(3)]
+    wait_until_running(up, jobs[0])
+    up.terminal.process.kill()
+    up.wait_until_nothing_is_left()
+
+    again = start_up(*slow, data=up.data, NEOSERVE_MAX_BATCH_SIZE="1", NEOSERVE_MAX_QUEUED="1")
+    again.terminal.wait_for("no first prediction, the queue is full of earlier jobs: serving those")
+    again.wait_until_ready()
+    wait_until_running(again, jobs[1])

@@ -39,6 +39,15 @@ def test_predict_prints_the_text_and_nothing_else(service: FakeService, job_json
     assert service.calls == [("POST", "/predict?wait=3", {"text": "Hello, world!"})]
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "warm"])
+def test_a_temperature_that_is_no_number_is_wrong_usage(service: FakeService, number: str) -> None:
+    result = neoserve("predict", "Hi", "--temperature", number, "--url", service.url)
+    assert result.exit_code == 2
+    assert number in result.stderr
+    assert "Traceback" not in result.output
+    assert service.calls == []
+
+
 def test_predict_sends_only_what_was_asked_for(service: FakeService, job_json: MakeJob) -> None:
     service.answer(200, job_json())
     options = [

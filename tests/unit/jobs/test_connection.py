@@ -106,6 +106,10 @@ def test_a_redis_url_is_taken_as_it_is(url: str) -> None:
         "redis://host:0",
         "redis://host/s3cret",
         "redis://host/0?db=s3cret",
+        "redis://host/0?s3cret=1",
+        "redis://host/0?s3cret",
+        "redis://host/0?socket_timeout=s3",
+        "redis://host/0?ssl_certfile=s3",
     ],
 )
 def test_another_redis_url_is_refused_without_showing_it(url: str) -> None:
