@@ -8,14 +8,21 @@ from pathlib import Path
 import pytest
 from celery.utils import sysinfo
 
-from tasks.worker.served_model import use_threads
+from tasks.worker.served_model import SPIN_COUNT, use_threads
 
 NUM_CORES = 8
 
 
 @pytest.fixture(autouse=True)
 def restored_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
+    names = (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "TOKENIZERS_PARALLELISM",
+        "GOMP_SPINCOUNT",
+        "OMP_WAIT_POLICY",
+    )
+    for name in names:
         monkeypatch.setenv(name, "to be restored")
 
 
@@ -65,3 +72,18 @@ def test_a_number_that_was_asked_for_is_used(tmp_path: Path, monkeypatch: pytest
     enter_container(monkeypatch, tmp_path, "0::/\n", {"cpu.max": "200000 100000"})
     assert use_threads(5) == 5
     assert os.environ["OMP_NUM_THREADS"] == "5"
+
+
+def test_a_team_that_waits_soon_sleeps() -> None:
+    use_threads(2)
+    assert os.environ["GOMP_SPINCOUNT"] == SPIN_COUNT
+
+
+@pytest.mark.parametrize(("name", "value"), [("GOMP_SPINCOUNT", "7"), ("OMP_WAIT_POLICY", "active")])
+def test_how_a_team_waits_is_left_to_whoever_says_so(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    use_threads(2)
+    assert os.environ[name] == value
+    assert {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys() == {name}
