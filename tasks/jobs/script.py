@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -74,9 +75,7 @@ class Scripts:
         return self._sources[name]
 
     def _read(self, name: str) -> tuple[str, str]:
-        folder = files("tasks.jobs").joinpath("scripts")
-        parts = [folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("prelude", name)]
-        source = self._first_line(name) + "\n".join(parts)
+        source = f"{self._first_line(name)}{_text('prelude')}\n{_text(name)}"
         return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     def _first_line(self, name: str) -> str:
@@ -84,6 +83,11 @@ class Scripts:
         if not _knows_flags(self._client.eval):
             return ""
         return "#!lua\n" if name == "submit" else "#!lua flags=allow-oom\n"
+
+
+@cache
+def _text(name: str) -> str:
+    return files("tasks.jobs").joinpath("scripts", f"{name}.lua").read_text("utf-8")
 
 
 def _knows_flags(evaluate: Callable[[str, int], Any]) -> bool:

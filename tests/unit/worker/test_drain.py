@@ -84,7 +84,7 @@ def test_when_redis_is_away_it_leaves_in_time_all_the_same(busy: Worker, exits: 
 
 
 def test_beginning_again_changes_nothing(busy: Worker, exits: Exits) -> None:
-    drain = start_drain(busy, exits, 0.5)
+    drain = start_drain(busy, exits, 0.1)
     for _ in range(3):
         drain.begin()
     assert exits.codes.get(timeout=5) == 1
