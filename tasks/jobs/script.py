@@ -40,6 +40,7 @@ class Scripts:
         self._client = client
         self._namespace = namespace
         self._sources: dict[str, tuple[str, str]] = {}
+        self._knows_flags: bool | None = None  #: Not asked yet.
 
     def run(self, name: str, *arguments: Argument) -> Any:
         """Raises StoreUnavailable; then the script may have run or not, and running it again is safe."""
@@ -80,7 +81,9 @@ class Scripts:
 
     def _first_line(self, name: str) -> str:
         """With a full memory a submit is refused before its first write; what ends jobs goes on."""
-        if not _knows_flags(self._client.eval):
+        if self._knows_flags is None:
+            self._knows_flags = _knows_flags(self._client.eval)
+        if not self._knows_flags:
             return ""
         return "#!lua\n" if name == "submit" else "#!lua flags=allow-oom\n"
 
