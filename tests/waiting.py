@@ -11,4 +11,4 @@ def wait_until(condition: Callable[[], object], what: str, *, seconds: float = 1
     while not condition():
         if monotonic() > deadline:
             raise AssertionError(f"It did not happen within {seconds} s: {what}")
-        sleep(0.01)
+        sleep(0.002)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tasks.engine.generation import Generation
-from tasks.engine.runner import Detokenizer, ModelRunner
+from tasks.engine.runner import Chunk, Detokenizer, ModelRunner
 from tasks.engine.scheduler import ScheduledRow, Scheduler
 from tasks.engine.sequence import Sequence, SequenceStatus
 from tasks.engine.types import FinishReason, GenerationRequest, StepStats
@@ -53,7 +53,10 @@ class Engine:
     def step(self) -> StepStats:
         """One pass of the model over everything that is running; without work it does nothing.
 
-        A step that fails ends the generations that took part in it, each once, and the next step goes on.
+        Where the runner fails, the rows of this step are run again one by one, once: those that fail alone
+        end, each once, and the others do not notice, since a run that fails leaves the runner as it was. What
+        fails whatever it is given, such as a GPU after an error, ends all that took part. The next step goes
+        on.
         """
         started, finished_before, reused_before = self._clock(), self._num_finished, self._num_reused
         rows = self._schedule()
@@ -92,12 +95,25 @@ class Engine:
             return []
         chunks = [row.sequence.chunk(row.num_tokens) for row in rows]
         try:
-            tokens = self._runner.run(chunks)
-            if len(tokens) != sum(chunk.emits for chunk in chunks):
-                raise RuntimeError("the runner's tokens do not match the rows that emit")
+            return self._run_together(chunks)
         except Exception as error:
-            logger.exception("a step failed and ends the %d generations in it", len(rows))
-            return [error] * len(rows)
+            logger.exception("a step with %d rows failed", len(rows))
+            if len(rows) == 1:
+                return [error]
+        return [self._run_alone(chunk) for chunk in chunks]
+
+    def _run_alone(self, chunk: Chunk) -> RowResult:
+        try:
+            return self._run_together([chunk])[0]
+        except Exception as error:
+            logger.exception("the row in slot %d failed alone", chunk.slot)
+            return error
+
+    def _run_together(self, chunks: list[Chunk]) -> list[RowResult]:
+        tokens = self._runner.run(chunks)
+        if len(tokens) != sum(chunk.emits for chunk in chunks):
+            # It has run them, so they cannot be run again.
+            return [RuntimeError("the runner's tokens do not match the rows that emit")] * len(chunks)
         remaining = iter(tokens)
         return [next(remaining) if chunk.emits else None for chunk in chunks]
 

@@ -53,7 +53,8 @@ class ModelRunner(Protocol):
 
     def run(self, chunks: Rows[Chunk]) -> list[int | Exception]:
         """Run the chunks in one pass; one entry for each chunk that emits, in order: its sampled token,
-        or the exception that this row alone raised. An exception raised by the call itself fails all."""
+        or the exception that this row alone raised. A call that raises leaves every sequence where it was, so
+        that its chunks can be run again, in any company, and give the same tokens."""
 
     def release(self, slot: int) -> None:
         """Give up what `admit` reserved, also when it raised half-way. Never raises."""

@@ -39,10 +39,12 @@ class ScriptedRunner:
     page_tokens: int = 0
     #: Tokens for certain prompts; when they are used up, the sequence goes on with computed ones.
     scripts: Mapping[tuple[int, ...], Rows[int]] = field(default_factory=dict)
-    #: Steps (counted from 0) whose `run` raises.
+    #: Calls of `run` (counted from 0) that raise.
     step_errors: Mapping[int, Exception] = field(default_factory=dict)
     #: Rows that raise alone: (first prompt token, place of the new token counted from 0).
     row_errors: Mapping[tuple[int, int], Exception] = field(default_factory=dict)
+    #: The same, where the row makes `run` itself raise, whatever is beside it.
+    raising_rows: Mapping[tuple[int, int], Exception] = field(default_factory=dict)
     #: Called at the start of each step: `Event().wait` makes a slow model, a counter a watched one.
     before_step: Callable[[], object] = lambda: None
     num_steps: int = 0
@@ -84,11 +86,19 @@ class ScriptedRunner:
         if not chunks or len({chunk.slot for chunk in chunks}) < len(chunks):
             raise ContractBroken("a step needs rows, each sequence once")
         for chunk in chunks:
+            self._raise_for(chunk)
+        for chunk in chunks:
             self._run_chunk(chunk)
         return [self._emit(self._rows[chunk.slot]) for chunk in chunks if chunk.emits]
 
     def release(self, slot: int) -> None:
         self._rows.pop(slot, None)
+
+    def _raise_for(self, chunk: Chunk) -> None:
+        row = self._rows.get(chunk.slot)
+        error = self.raising_rows.get((row.prompt_ids[0], row.num_new)) if row and chunk.emits else None
+        if error is not None:
+            raise error
 
     def _run_chunk(self, chunk: Chunk) -> None:
         row = self._rows.get(chunk.slot)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -39,6 +40,7 @@ class Scripts:
         self._client = client
         self._namespace = namespace
         self._sources: dict[str, tuple[str, str]] = {}
+        self._knows_flags: bool | None = None  #: Not asked yet.
 
     def run(self, name: str, *arguments: Argument) -> Any:
         """Raises StoreUnavailable; then the script may have run or not, and running it again is safe."""
@@ -74,16 +76,21 @@ class Scripts:
         return self._sources[name]
 
     def _read(self, name: str) -> tuple[str, str]:
-        folder = files("tasks.jobs").joinpath("scripts")
-        parts = [folder.joinpath(f"{part}.lua").read_text("utf-8") for part in ("prelude", name)]
-        source = self._first_line(name) + "\n".join(parts)
+        source = f"{self._first_line(name)}{_text('prelude')}\n{_text(name)}"
         return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     def _first_line(self, name: str) -> str:
         """With a full memory a submit is refused before its first write; what ends jobs goes on."""
-        if not _knows_flags(self._client.eval):
+        if self._knows_flags is None:
+            self._knows_flags = _knows_flags(self._client.eval)
+        if not self._knows_flags:
             return ""
         return "#!lua\n" if name == "submit" else "#!lua flags=allow-oom\n"
+
+
+@cache
+def _text(name: str) -> str:
+    return files("tasks.jobs").joinpath("scripts", f"{name}.lua").read_text("utf-8")
 
 
 def _knows_flags(evaluate: Callable[[str, int], Any]) -> bool:

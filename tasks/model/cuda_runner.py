@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
 from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from tasks.model.prefill import prefill
 from tasks.model.recorded import record_all
 from tasks.model.sampling import Sampler
 from tasks.model.static_kv import StaticKV
+from tasks.model.undo import restored_on_failure
 from tasks.model.weights import Weights
 
 #: The least number of places that a decoding row reads.
@@ -108,21 +110,39 @@ class CudaRunner:
     @torch.inference_mode()
     def run(self, chunks: Rows[Chunk]) -> list[int | Exception]:
         """One pass over the prompts and one over the decoding rows; see ModelRunner. A row whose logits are
-        broken gets BrokenLogits."""
+        broken gets BrokenLogits.
+
+        As GPTNeoRunner's, a pass that fails can be repeated. After an error of the device itself every run
+        fails, and so does each row of the step.
+        """
         decoding = [chunk for chunk in chunks if chunk.emits and len(chunk.token_ids) == 1]
         prompts = [chunk for chunk in chunks if not chunk.emits or len(chunk.token_ids) > 1]
+        with restored_on_failure(self._forgotten_rings(prompts)):
+            by_slot = self._run(decoding, prompts)
+        for slot, token in by_slot.items():
+            if not isinstance(token, Exception):
+                self._samplers[slot].accept(token)
+        return [by_slot[chunk.slot] for chunk in chunks if chunk.emits]
+
+    def _forgotten_rings(self, chunks: list[Chunk]) -> Iterator[Tensor]:
+        for chunk in chunks:
+            end = chunk.start + len(chunk.token_ids)
+            yield from self._kv.forgotten_rings(self._rows[chunk.slot], chunk.start, end)
+
+    def _run(self, decoding: list[Chunk], prompts: list[Chunk]) -> dict[int, int | Exception]:
+        """By slot, what was chosen for each chunk that emits."""
         outcomes = [self._decode(decoding)] if decoding else []
         if prompts:
             outcomes += self._prefill(prompts)
         if not outcomes:
-            return []
+            return {}
         tokens = torch.cat([each.tokens for each in outcomes]).tolist()  # Here the host waits, once.
         by_slot: dict[int, int | Exception] = {}
         for each in outcomes:
             for slot, place in each.slots.items():
                 by_slot[slot] = self._settle(tokens[place], each, place, slot)
             del tokens[: len(each.tokens)]
-        return [by_slot[chunk.slot] for chunk in chunks if chunk.emits]
+        return by_slot
 
     def _decode(self, chunks: list[Chunk]) -> Outcome:
         slots = {chunk.slot: self._rows[chunk.slot] for chunk in chunks}

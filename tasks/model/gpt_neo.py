@@ -21,6 +21,7 @@ from tasks.model.precision import Precision
 from tasks.model.sampling import Sampler, sample
 from tasks.model.span import Span, spans_of
 from tasks.model.torch_attention import TorchAttention
+from tasks.model.undo import restored_on_failure
 from tasks.model.weights import Weights
 
 #: Tokens for which keys and values are reserved in each slot, on average, unless told otherwise.
@@ -34,6 +35,7 @@ class _Admitted:
     prompt_ids: Rows[int]
     sampler: Sampler
     sound: bool = True  #: All its keys and values are numbers.
+    settled: bool = True  #: No step has stopped half-way through them.
 
 
 class GPTNeoRunner:
@@ -98,26 +100,31 @@ class GPTNeoRunner:
 
     def release(self, slot: int) -> None:
         sequence = self._sequences.pop(slot, None)
-        if sequence is not None and not sequence.sound:
+        if sequence is not None and not (sequence.sound and sequence.settled):
             # Its memory goes to others, who must not read numbers that are none.
             self._cache.erase(slot)
         self._cache.give_back(slot)
 
     @torch.inference_mode()
     def run(self, chunks: Rows[Chunk]) -> list[int | Exception]:
-        """One pass over all chunks; see ModelRunner. A row whose logits are broken gets BrokenLogits."""
+        """One pass over all chunks; see ModelRunner. A row whose logits are broken gets BrokenLogits.
+
+        A pass that fails can be repeated: it has written keys and values that are written again, rings that
+        it made forget are restored, and the samplers go on only when all else has succeeded.
+        """
         spans = spans_of(chunks)
         sequences = [self._sequences[span.slot] for span in spans]
-        sound = [sequence.sound for sequence in sequences]
-        for sequence in sequences:
-            sequence.sound = False  # Until this step has succeeded.
-        hidden = self._forward(chunks, spans)  # [tokens, hidden]
-        tokens = self._sample(hidden, spans, chunks)
-        finite = hidden.sum(1).isfinite().tolist()  # [tokens]
-        for span, sequence, before in zip(spans, sequences, sound, strict=True):
-            sequence.sound = before and all(finite[span.rows])
-            self._keep(span, sequence)
-        return tokens
+        forgotten = (ring for span in spans for ring in self._cache.forgotten_rings(span))
+        with restored_on_failure(forgotten):
+            for sequence in sequences:
+                sequence.settled = False
+            hidden = self._forward(chunks, spans)  # [tokens, hidden]
+            finite = hidden.sum(1).isfinite().tolist()  # [tokens]
+            for span, sequence in zip(spans, sequences, strict=True):
+                sequence.settled = True
+                sequence.sound = sequence.sound and all(finite[span.rows])
+                self._keep(span, sequence)
+            return self._sample(hidden, spans, chunks)
 
     def _sample(self, hidden: Tensor, spans: Rows[Span], chunks: Rows[Chunk]) -> list[int | Exception]:
         last_rows = {

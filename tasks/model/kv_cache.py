@@ -12,6 +12,8 @@ from torch import Tensor
 
 from tasks.model.pages import PAGE_TOKENS, Pages, num_pages
 from tasks.model.prefix_cache import PrefixCache
+from tasks.model.span import Span
+from tasks.model.undo import forgets
 from tasks.model.weights import Weights
 
 
@@ -113,6 +115,12 @@ class KVCache:
         for ring in self._rings(slot):
             ring.zero_()
 
+    def forgotten_rings(self, span: Span) -> Iterator[Tensor]:
+        """Those that lose tokens which the span itself sees, when it is run. Pages lose nothing."""
+        for window, ring in self._rings_by_window(span.slot):
+            if forgets(span.start, span.end, window, self._ring_places(window)):
+                yield ring
+
     def _num_pages_left(self) -> int:
         return self._pages.num_free + self._prefixes.num_spare_pages
 
@@ -122,9 +130,12 @@ class KVCache:
 
     def _rings(self, index: int) -> Iterator[Tensor]:
         """The ring of each layer that has one, [2, heads, places, head size]."""
+        return (ring for _, ring in self._rings_by_window(index))
+
+    def _rings_by_window(self, index: int) -> Iterator[tuple[int, Tensor]]:
         for window, memory in zip(self._windows, self.layers, strict=True):
             if window is not None:
-                yield memory.narrow(2, self.ring(index, window), self._ring_places(window))
+                yield window, memory.narrow(2, self.ring(index, window), self._ring_places(window))
 
 
 def _reserve(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:

@@ -18,6 +18,7 @@ class Sampler:
     def __init__(self, params: SamplingParams, prompt_ids: Rows[int]) -> None:
         self.params = params
         self._generator = torch.Generator().manual_seed(params.seed)
+        self._uniform: float | None = None
         # Only for the penalty; a dict is a set in a fixed order.
         self._seen = dict.fromkeys(prompt_ids if params.repetition_penalty != 1.0 else ())
 
@@ -31,11 +32,15 @@ class Sampler:
         logits[seen] = torch.where(values < 0, values * penalty, values / penalty)
 
     def uniform(self) -> float:
-        """The random number of the next token, from 0 to 1 (excluded)."""
-        return torch.rand((), dtype=torch.float64, generator=self._generator).item()
+        """The random number of the next token, from 0 to 1 (excluded): the same until one is accepted, so
+        that a step that failed can be repeated."""
+        if self._uniform is None:
+            self._uniform = torch.rand((), dtype=torch.float64, generator=self._generator).item()
+        return self._uniform
 
-    def remember(self, token_id: int) -> None:
-        """The token that was chosen."""
+    def accept(self, token_id: int) -> None:
+        """The token that was chosen: the text goes on behind it."""
+        self._uniform = None
         if self._seen:
             self._seen[token_id] = None
 
@@ -43,7 +48,8 @@ class Sampler:
 def sample(logits: Tensor, samplers: Rows[Sampler], *, by_kernels: bool = False) -> list[int | Exception]:
     """The token that follows each row, or BrokenLogits; logits: [rows, vocabulary] float32, changed in place.
 
-    A row's token depends on its own logits and sampler alone. `by_kernels`: the native ones may help.
+    A row's token depends on its own logits and sampler alone. `by_kernels`: the native ones may help. The
+    samplers go on when all tokens are chosen: where this raises, none has.
     """
     for sampler, row_logits in zip(samplers, logits, strict=True):
         sampler.penalize(row_logits)
@@ -56,8 +62,10 @@ def sample(logits: Tensor, samplers: Rows[Sampler], *, by_kernels: bool = False)
         (drawn, _drawn(logits, drawn, samplers, by_kernels)),
     ):
         for row, token_id in zip(rows, chosen, strict=True):
-            samplers[row].remember(token_id)
             tokens[row] = token_id
+    for sampler, token in zip(samplers, tokens, strict=True):
+        if not isinstance(token, Exception):
+            sampler.accept(token)
     return tokens
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from tasks.model.undo import forgets
 from tasks.model.weights import Weights
 
 
@@ -41,6 +43,13 @@ class StaticKV:
         nothing, but nothing times NaN is NaN."""
         for memory in self.layers:
             memory[:, row].zero_()
+
+    def forgotten_rings(self, row: int, start: int, end: int) -> Iterator[Tensor]:
+        """Those of one row that lose tokens which a chunk itself sees, when it is run."""
+        for memory in self.layers:
+            num_places = memory.shape[3]
+            if forgets(start, end, window=num_places, num_places=num_places):
+                yield memory[:, row]
 
 
 def token_mask(positions: Tensor, num_visible: int) -> Tensor:

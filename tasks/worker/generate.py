@@ -93,9 +93,21 @@ class JobRunner:
             if held.alone and not self._gate.become_alone(lambda: held.ending is None):
                 held.end(Ending.HANDED_BACK)
             else:
-                held.start([self._submit(request) for request in self._requests(held.job)])
+                held.start(self._submit_all(held.job))
         self._writer.notify(ended=held.over)
         held.settled.wait()
+
+    def _submit_all(self, job: Job) -> list[Generation]:
+        """All rows, or none: those before one that is refused need not go on."""
+        generations: list[Generation] = []
+        try:
+            for request in self._requests(job):
+                generations.append(self._submit(request))
+        except BaseException:
+            for each in generations:
+                each.cancel()
+            raise
+        return generations
 
     def _requests(self, job: Job) -> Iterator[GenerationRequest]:
         prompt_ids = self._encode(job.text)

@@ -142,6 +142,9 @@ class HeldJob:
             self.end(Ending.CANCELED)
         elif answer.verdict is Verdict.DEADLINE:
             self.end(Ending.DEADLINE, DEADLINE_EXCEEDED)
+        if any(each.error is not None for each in self.generations):
+            # The job has failed with this row: the others are of no use.
+            self._cancel_generations()
 
     def outcome(self, now: float) -> Outcome:
         """What the record gets, once `over`. Rows hold the text so far where the job ended early."""

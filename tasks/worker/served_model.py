@@ -39,9 +39,9 @@ class ServedModel(Protocol):
     def new_detokenizer(self, request: GenerationRequest) -> Detokenizer: ...
 
 
-#: How often a thread that waits for its team looks before it goes to sleep, about 0.1 ms in all. With libgomp's
-#: own count it stays awake for milliseconds, on a core where the thread that it waits for could go on: one other
-#: busy program then costs far more than the core it takes.
+#: How often a thread that waits for its team looks before it goes to sleep: about 0.1 ms in all. libgomp's
+#: own count keeps it awake for milliseconds, on a core where the thread that it waits for could go on; one
+#: other busy program then costs far more than the core it takes.
 SPIN_COUNT = "2000"
 
 

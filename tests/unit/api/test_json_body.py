@@ -4,11 +4,13 @@ import json
 
 import pytest
 from flask import Flask, request
+from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api.errors import ApiError, InvalidParameters, MalformedJson, UnsupportedMediaType
 from api.json_body import MAX_DEPTH, read_json_object
+from api.settings import ApiSettings
 
 JSON = {"Content-Type": "application/json"}
 app = Flask(__name__)
@@ -128,3 +130,11 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
         status = error.status
 
     assert status in (200, 400, 422)
+
+
+def test_the_largest_allowed_body_is_read(client: FlaskClient, settings: ApiSettings) -> None:
+    body = b'{"text":"a"}'
+    fitting = body + b" " * (settings.max_body_bytes - len(body))
+
+    assert client.post("/jobs", data=fitting, content_type="application/json").status_code == 202
+    assert client.post("/jobs", data=fitting + b" ", content_type="application/json").status_code == 413

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import socket
-import urllib.request
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
-from api.background import Background, MetricsPort
+from api.background import MetricsPort
 from api.service import EXTENSION
 from tests.factories import FINGERPRINT
 from tests.unit.api.fakes import MAX_POSITIONS, MODEL
@@ -57,21 +56,6 @@ def test_info_is_empty_before_the_first_worker(bare_app: Flask) -> None:
 
     assert info is not None
     assert info["models"] == []
-
-
-def test_metrics_have_a_port_of_their_own() -> None:
-    registry = CollectorRegistry()
-    Counter("neoserve_test", "A test.", registry=registry).inc()
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
-    background = Background(MetricsPort("127.0.0.1", port, registry))
-    background.start()
-    try:
-        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10).read().decode()
-    finally:
-        background.stop()
-
-    assert "neoserve_test_total 1.0" in text
 
 
 def test_a_taken_metrics_port_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:

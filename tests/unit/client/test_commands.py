@@ -26,6 +26,12 @@ def interrupted(*_: object, **__: object) -> JobView:
     raise KeyboardInterrupt
 
 
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two questions no time passes; tests/unit/client/test_http.py says how long it should be."""
+    monkeypatch.setitem(ServiceClient.__init__.__kwdefaults__, "sleep", lambda _: None)
+
+
 @pytest.fixture
 def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Standard input, output and error are one."""

@@ -73,6 +73,12 @@ def final_stage(part: str) -> list[tuple[str, str]]:
     return lines[start:]
 
 
+def copied(part: str) -> list[tuple[str, str]]:
+    """(source, target) of what comes from the repository."""
+    pairs = [rest.split() for word, rest in final_stage(part) if word == "COPY" and "--from" not in rest]
+    return [(source, target) for source, target in pairs]
+
+
 def image_environment(part: str) -> dict[str, str]:
     [declared] = [rest for word, rest in final_stage(part) if word == "ENV"]
     return dict(pair.split("=", 1) for pair in declared.split())

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +14,7 @@ from .files import (
     DOCKERFILES,
     ROOT,
     containers,
+    copied,
     final_stage,
     image_environment,
     instructions,
@@ -28,36 +26,9 @@ from .files import (
 both = pytest.mark.parametrize("part", sorted(DOCKERFILES))
 
 
-#: Runs in a process that finds the image's files before this checkout's.
-PROGRAM = """
-import sys
-sys.path.insert(0, {tree!r})
-import fakeredis
-import api.app, api.gunicorn_conf
-from api.settings import ApiSettings
-from tasks.jobs.listener import JobListener
-from tasks.jobs.ring import RecordingRing
-from tasks.jobs.store import JobStore
-assert api.app.__file__.startswith({tree!r})
-settings = ApiSettings()
-store = JobStore(fakeredis.FakeRedis(decode_responses=True))
-listener = JobListener(settings.redis_url, settings.namespace)
-app = api.app.create_app(settings, store=store, ring=RecordingRing(), listener=listener)
-for path in ("/healthz", "/readyz", "/info", "/metrics"):
-    assert app.test_client().get(path).status_code == 200, path
-assert not {{"torch", "transformers"}} & set(sys.modules)
-"""
-
-
 def argument(part: str, word: str) -> str:
     [found] = [rest for each, rest in final_stage(part) if each == word]
     return found
-
-
-def copied(part: str) -> list[tuple[str, str]]:
-    """(source, target) of what comes from the repository."""
-    pairs = [rest.split() for word, rest in final_stage(part) if word == "COPY" and "--from" not in rest]
-    return [(source, target) for source, target in pairs]
 
 
 @both
@@ -94,19 +65,6 @@ def test_what_is_copied_is_not_ignored(part: str) -> None:
     for source, _ in copied(part):
         assert (ROOT / source).exists()
         assert Path(source).parts[0] in kept
-
-
-def test_the_api_image_holds_all_that_the_api_imports_and_no_more(tmp_path: Path) -> None:
-    for source, target in copied("api"):
-        if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, tmp_path / target)
-        else:
-            (tmp_path / target).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / source, tmp_path / target)
-    program = PROGRAM.format(tree=str(tmp_path))
-    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert {path.name for path in (tmp_path / "tasks").iterdir()} - {"__pycache__"} == {"__init__.py", "jobs"}
 
 
 def test_the_api_image_has_no_torch() -> None:

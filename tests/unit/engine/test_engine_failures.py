@@ -33,15 +33,59 @@ def test_a_row_that_fails_ends_alone() -> None:
     assert [each.finish_reason for each in healthy] == ["length", "length"]
 
 
-def test_a_step_that_fails_ends_all_that_took_part_and_the_next_goes_on() -> None:
-    error = RuntimeError("this step")
-    runner = ScriptedRunner(num_slots=2, step_errors={1: error})
+def texts(runner: ScriptedRunner, num_requests: int) -> list[str | None]:
+    """What each of so many requests of its own comes to; None where it fails."""
+    engine = make_engine(runner)
+    generations = [engine.submit(make_request(prompt_ids=(9 + each,) * 3)) for each in range(num_requests)]
+    run_all(engine)
+    assert not runner.used_slots
+    return [None if each.error else each.text for each in generations]
+
+
+@pytest.mark.parametrize("error", [ValueError("this row"), MemoryError()], ids=type)
+def test_a_row_at_which_the_runner_raises_ends_alone(error: Exception) -> None:
+    undisturbed = texts(ScriptedRunner(num_slots=16), 16)
+    for place in range(5):
+        runner = ScriptedRunner(num_slots=16, raising_rows={(12, place): error})
+        assert texts(runner, 16) == [*undisturbed[:3], None, *undisturbed[4:]]
+
+
+def test_several_rows_at_which_the_runner_raises_end_with_their_own_errors() -> None:
+    errors = {(5, 1): ValueError("one"), (6, 1): MemoryError("other")}
+    engine = make_engine(ScriptedRunner(raising_rows=errors))
+    generations = [engine.submit(make_request(prompt_ids=(first,))) for first in (5, 7, 6)]
+    run_all(engine)
+    assert [each.error for each in generations] == [errors[5, 1], None, errors[6, 1]]
+    assert [each.num_tokens for each in generations] == [1, 5, 1]
+
+
+def test_a_step_that_fails_once_is_noticed_by_nobody() -> None:
+    runner = ScriptedRunner(step_errors={2: MemoryError()})
+    assert texts(runner, 3) == texts(ScriptedRunner(), 3)
+    assert runner.num_steps == 5 + 3, "each row was run again once"
+
+
+def test_a_runner_that_always_fails_ends_all_that_took_part_and_the_next_goes_on() -> None:
+    errors = [RuntimeError("together"), RuntimeError("first alone"), RuntimeError("second alone")]
+    runner = ScriptedRunner(num_slots=2, step_errors=dict(enumerate(errors, start=1)))
     engine = make_engine(runner)
     generations = [engine.submit(make_request()) for _ in range(3)]
     run_all(engine)
-    assert [each.error for each in generations] == [error, error, None]
+    assert [each.error for each in generations] == [errors[1], errors[2], None]
     assert generations[2].finish_reason == "length"
     assert not runner.used_slots
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_is_to_end_the_process_goes_through(error: type[BaseException]) -> None:
+    def interrupt() -> None:
+        raise error
+
+    engine = make_engine(ScriptedRunner(before_step=interrupt))
+    generations = [engine.submit(make_request()) for _ in range(2)]
+    with pytest.raises(error):
+        engine.step()
+    assert not any(each.done for each in generations)
 
 
 def test_a_step_that_fails_ends_a_prompt_that_was_only_half_run() -> None:
@@ -58,10 +102,14 @@ class Miscounting(ScriptedRunner):
 
 
 def test_a_runner_that_answers_for_the_wrong_number_of_rows_fails_the_step() -> None:
-    engine = make_engine(Miscounting())
-    generation = engine.submit(make_request())
+    runner = Miscounting()
+    engine = make_engine(runner)
+    generations = [engine.submit(make_request()) for _ in range(2)]
     engine.step()
-    assert isinstance(generation.error, RuntimeError)
+    assert [str(each.error) for each in generations] == [
+        "the runner's tokens do not match the rows that emit"
+    ] * 2
+    assert runner.num_steps == 1, "what was run must not be run again"
 
 
 class Refusing(ScriptedRunner):

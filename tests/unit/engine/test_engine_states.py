@@ -64,6 +64,7 @@ class EngineMachine(RuleBasedStateMachine):
         super().__init__()
         self.step_errors: dict[int, Exception] = {}
         self.row_errors: dict[tuple[int, int], Exception] = {}
+        self.raising_rows: dict[tuple[int, int], Exception] = {}
         self.scripts: dict[tuple[int, ...], list[int]] = {}
         self.runner = ScriptedRunner(
             num_slots=NUM_SLOTS,
@@ -71,6 +72,7 @@ class EngineMachine(RuleBasedStateMachine):
             page_tokens=4,
             step_errors=self.step_errors,
             row_errors=self.row_errors,
+            raising_rows=self.raising_rows,
             scripts=self.scripts,
         )
         self.engine = make_engine(self.runner, max_prefill_tokens=5)
@@ -83,7 +85,7 @@ class EngineMachine(RuleBasedStateMachine):
         num_prompt_tokens=st.integers(1, 12),
         max_new_tokens=st.integers(1, 6),
         stop=st.sampled_from([(), ("e",), ("qu", "a")]),
-        own=st.sampled_from([None, "ends", "fails"]),
+        own=st.sampled_from([None, "ends", "fails", "raises"]),
         place=st.integers(0, 3),
     )
     def submit(
@@ -100,6 +102,9 @@ class EngineMachine(RuleBasedStateMachine):
         elif own == "fails" and place < max_new_tokens:
             del script[place:]
             error = self.row_errors[seed, place] = RowFailed()
+        elif own == "raises" and place < max_new_tokens:
+            del script[place:]
+            error = self.raising_rows[seed, place] = RowFailed()
         request = make_request(
             prompt_ids=prompt_ids,
             max_new_tokens=max_new_tokens,
@@ -122,10 +127,19 @@ class EngineMachine(RuleBasedStateMachine):
         assert all(each.done for each in self.canceled), "a canceled request outlived the next step"
 
     @precondition(lambda self: self.endings)
-    @rule()
-    def failing_step(self) -> None:
-        self.step_errors[self.runner.num_steps] = StepFailed()
+    @rule(times=st.sampled_from([1, NUM_SLOTS + 1]))
+    def failing_step(self, times: int) -> None:
+        before = self._num_ended_by_steps()
+        for call in range(self.runner.num_steps, self.runner.num_steps + times):
+            self.step_errors[call] = StepFailed()
         self.step()
+        # The first failure ends a sequence only where it is alone in the step; each later one ends one.
+        assert self._num_ended_by_steps() - before <= times
+        for call in range(self.runner.num_steps, self.runner.num_steps + times):
+            self.step_errors.pop(call, None)
+
+    def _num_ended_by_steps(self) -> int:
+        return sum(isinstance(each.error, StepFailed) for each in self.endings)
 
     @rule()
     def abort(self) -> None:
@@ -175,4 +189,4 @@ class EngineMachine(RuleBasedStateMachine):
 
 
 TestEngineStates = EngineMachine.TestCase
-TestEngineStates.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestEngineStates.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

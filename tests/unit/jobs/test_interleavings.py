@@ -19,7 +19,7 @@ class FakeJobMachine(JobMachine):
 
 
 FakeJobMachine.TestCase.settings = settings(
-    max_examples=10,
+    max_examples=5,
     stateful_step_count=30,
     deadline=None,
     derandomize=True,

@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from transformers import GPTNeoForCausalLM
 
 from tasks.engine.runner import ModelRunner
@@ -68,41 +66,6 @@ def expected(network: GPTNeoForCausalLM, prompt_ids: tuple[int, ...], num_new: i
     return generate(network, prompt_ids, num_new)
 
 
-@settings(max_examples=12, deadline=None)
-@given(data=st.data())
-def test_any_company_leaves_every_text_as_it_is(
-    gpu_weights: Weights, small_network: GPTNeoForCausalLM, data: st.DataObject
-) -> None:
-    """Sequences of mixed lengths join and leave at random, slots are used again, prompts come in chunks,
-    some are canceled half-way: the others equal generate() token for token."""
-    runner = new_runner(gpu_weights, data.draw(st.integers(1, 5)))
-    engine = numbers_engine(runner, max_prefill_tokens=data.draw(st.integers(1, 128)))
-    generations = []
-    for length in data.draw(st.permutations(LENGTHS)):
-        generations.append(engine.submit(request(prompt(length), data.draw(st.integers(1, NUM_NEW)))))
-        for _ in range(data.draw(st.integers(0, 6))):
-            engine.step()
-        if data.draw(st.integers(0, 5)) == 0:
-            generations[-1].cancel()
-    run_all(engine)
-
-    for each in generations:
-        whole = expected(small_network, each.request.prompt_ids)
-        assert tokens(each) == whole[: each.num_tokens]
-        if not each.cancel_requested:
-            assert each.num_tokens == min(each.request.max_new_tokens, len(whole))
-
-
-@pytest.mark.parametrize("max_prefill_tokens", [100, 1000])
-def test_texts_that_read_more_and_more_places_equal_generate(max_prefill_tokens: int) -> None:
-    network = random_network(random_config(vocab_size=300, max_position_embeddings=300, window_size=200))
-    lengths = (1, 120, 199, 250, 285)  # They come to read 128, 256 and 300 places.
-    answers = [generate(network, prompt(length), 15) for length in lengths]
-    runner = new_runner(pack(network, forms=gpu_forms(Precision.FLOAT32)), 3)
-    requests = [request(prompt(length), 15) for length in lengths]
-    assert texts(runner, requests, max_prefill_tokens) == answers
-
-
 def test_the_last_position_of_the_context_can_be_used(
     gpu_weights: Weights, small_network: GPTNeoForCausalLM
 ) -> None:
@@ -132,7 +95,9 @@ def test_the_repetition_penalty_equals_that_of_generate(
 def test_a_seed_gives_the_text_that_the_processors_runner_gives_alone_and_in_company(
     gpu_weights: Weights, small_model: LoadedModel, drawn: dict[str, Any]
 ) -> None:
-    requests = [request(prompt(n), do_sample=True, temperature=0.9, seed=n, **drawn) for n in LENGTHS]
+    requests = [
+        request(prompt(n), 8, do_sample=True, temperature=0.9, seed=n, **drawn) for n in (1, 16, 40, 96)
+    ]
     answers = texts(small_model.new_runner(4), requests)
     assert [texts(new_runner(gpu_weights, 1), [each])[0] for each in requests] == answers
     assert texts(new_runner(gpu_weights, 4), requests[::-1], max_prefill_tokens=20) == answers[::-1]

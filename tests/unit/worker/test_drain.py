@@ -77,14 +77,14 @@ def test_what_does_not_finish_is_handed_back_within_the_grace_period(busy: Worke
 
 def test_when_redis_is_away_it_leaves_in_time_all_the_same(busy: Worker, exits: Exits) -> None:
     busy.faulty.away = True
-    start_drain(busy, exits, 0.5).begin()
+    start_drain(busy, exits, 0.25).begin()
     assert exits.codes.get(timeout=5) == 1
-    assert busy.gate.wait_empty(0), "Celery's pool would wait for a thread"
+    assert busy.gate.wait_empty(5), "Celery's pool would wait for a thread"
     assert busy.store.get("j").status is not JobStatus.SUCCEEDED
 
 
 def test_beginning_again_changes_nothing(busy: Worker, exits: Exits) -> None:
-    drain = start_drain(busy, exits, 0.5)
+    drain = start_drain(busy, exits, 0.1)
     for _ in range(3):
         drain.begin()
     assert exits.codes.get(timeout=5) == 1

@@ -5,6 +5,9 @@ import threading
 
 import pytest
 
+from tasks.engine.errors import InvalidRequest
+from tasks.engine.generation import Generation
+from tasks.engine.types import GenerationRequest
 from tasks.jobs.models import JobStatus
 from tasks.jobs.store import JobStore
 from tests.factories import FINGERPRINT, make_parameters
@@ -109,6 +112,25 @@ def test_whatever_is_raised_in_the_task_ends_the_job_and_frees_the_slot(
     assert running.gate.wait_empty(0)
 
 
+def test_where_one_row_of_a_job_is_refused_the_engine_goes_on_with_none(worker: Worker) -> None:
+    submit, submitted = worker.jobs._submit, []
+
+    def refuse_the_third(request: GenerationRequest) -> Generation:
+        if len(submitted) == 2:
+            raise InvalidRequest("not this one")
+        submitted.append(submit(request))
+        return submitted[-1]
+
+    worker.jobs._submit = refuse_the_third
+    worker.submit("j", num_rows=4)
+    worker.writer.start()
+    run(worker)
+    assert code_of(worker, "j") == "invalid_request"
+    worker.steps.allow(1)
+    wait_until(lambda: all(each.done for each in submitted), "no row is left in the engine")
+    assert [each.finish_reason for each in submitted] == ["canceled"] * 2
+
+
 def test_a_model_that_runs_out_of_memory_fails_its_jobs_and_goes_on(store: JobStore) -> None:
     worker = Worker(store, step_errors={0: MemoryError()})
     worker.steps.allow_all()
@@ -124,7 +146,10 @@ def test_a_model_that_runs_out_of_memory_fails_its_jobs_and_goes_on(store: JobSt
         worker.close()
 
 
-def test_a_claim_whose_answer_got_lost_is_asked_for_again(running: Worker) -> None:
+def test_a_claim_whose_answer_got_lost_is_asked_for_again(
+    running: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.worker.generate.RETRY_SECONDS", 0.01)
     running.submit("j")
     running.submit("other")
     running.faulty.replies_to_lose.append("claim_next")

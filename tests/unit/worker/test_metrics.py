@@ -1,59 +1,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 
-import httpx
 import pytest
 
-from tasks.engine.types import StepStats
-from tasks.worker.metrics import MetricsServer, WorkerMetrics, serve_metrics
-from tests.services import free_port
+from tasks.worker.metrics import WorkerMetrics, serve_metrics
 
 
 @pytest.fixture
 def metrics() -> WorkerMetrics:
     return WorkerMetrics()
-
-
-@pytest.fixture
-def server(metrics: WorkerMetrics) -> Iterator[tuple[MetricsServer, int]]:
-    port = free_port()
-    server = serve_metrics(metrics, "127.0.0.1", port)
-    assert server is not None
-    yield server, port
-    server.stop()
-
-
-def test_the_port_shows_what_the_engine_did(
-    metrics: WorkerMetrics, server: tuple[MetricsServer, int]
-) -> None:
-    metrics.observe_step(
-        StepStats(
-            num_prefill_tokens=30,
-            num_reused_tokens=128,
-            num_decode_rows=2,
-            num_new_tokens=3,
-            num_waiting=1,
-            num_running=3,
-            num_finished=1,
-            num_kv_tokens_in_use=384,
-            num_kv_tokens=8192,
-            seconds=0.01,
-        )
-    )
-    text = httpx.get(f"http://127.0.0.1:{server[1]}/metrics").text
-    for line in (
-        "neoserve_engine_steps_total 1.0",
-        "neoserve_engine_prefill_tokens_total 30.0",
-        "neoserve_engine_prefix_tokens_reused_total 128.0",
-        "neoserve_engine_kv_tokens_in_use 384.0",
-        "neoserve_engine_kv_tokens 8192.0",
-        "neoserve_engine_new_tokens_total 3.0",
-        "neoserve_engine_batch_size_sum 4.0",
-        "neoserve_worker_slots_in_use 3.0",
-    ):
-        assert line in text
 
 
 def test_a_taken_port_is_a_warning_and_no_error(

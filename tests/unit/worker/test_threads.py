@@ -74,7 +74,9 @@ def test_a_number_that_was_asked_for_is_used(tmp_path: Path, monkeypatch: pytest
     assert os.environ["OMP_NUM_THREADS"] == "5"
 
 
-def test_a_team_that_waits_soon_sleeps() -> None:
+def test_a_team_that_waits_soon_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    for each in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(each)
     use_threads(2)
     assert os.environ["GOMP_SPINCOUNT"] == SPIN_COUNT
 
@@ -83,6 +85,8 @@ def test_a_team_that_waits_soon_sleeps() -> None:
 def test_how_a_team_waits_is_left_to_whoever_says_so(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for each in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(each)
     monkeypatch.setenv(name, value)
     use_threads(2)
     assert os.environ[name] == value
