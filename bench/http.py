@@ -42,8 +42,10 @@ from tasks.worker.served_model import load_model, use_threads
 from tasks.worker.settings import WorkerSettings
 
 PROMPT = "Once upon a time there was a little girl who lived near the sea, and every morning she"
-#: At least so many requests in a round.
+#: At least so many requests in a round, of texts with
 MIN_REQUESTS = 8
+#: so many new tokens.
+REFERENCE_TOKENS = 50
 NUM_BARE_TASKS = 50
 NUM_BARE_TASKS_AFTER_TEXT = 16
 
@@ -94,7 +96,9 @@ def tokens_per_second(times: list[Times], new_tokens: int) -> float:
 def compare(
     served: ServedStack, engine: InProcess, clients: int, new_tokens: int, options: argparse.Namespace
 ) -> Row:
-    per_client = max(options.requests, MIN_REQUESTS // clients)
+    # Longer texts: fewer of them.
+    share = REFERENCE_TOKENS / max(new_tokens, REFERENCE_TOKENS)
+    per_client = max(1, round(share * max(options.requests, MIN_REQUESTS // clients)))
     texts = [[f"{PROMPT} {client} {number}" for number in range(per_client)] for client in range(clients)]
     # One more, for caches, connections and threads.
     rounds = [take_turns(served, engine, texts, new_tokens) for _ in range(options.rounds + 1)][1:]
