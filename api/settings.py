@@ -15,6 +15,10 @@ def parse_count(text: str) -> int:
     return parse_whole(text, 1, 2**31)
 
 
+def parse_limit(text: str) -> float:
+    return parse_number(text, 1, 3600)
+
+
 def parse_wait(text: str) -> float:
     return parse_number(text, 0, MAX_WAIT_SECONDS)
 
@@ -54,4 +58,17 @@ class ApiSettings(Settings):
         65536,
         "Longest prompt in characters; a longer one is refused before it is tokenized.",
         parse_count,
+    )
+    header_seconds: float = setting(
+        "NEOSERVE_HEADER_SECONDS",
+        10.0,
+        "How long the headers of a request may take from their first byte on, and a new connection until its "
+        "first byte.",
+        parse_limit,
+    )
+    body_seconds: float = setting(
+        "NEOSERVE_BODY_SECONDS",
+        30.0,
+        "How long the body of a request may take as a whole, and its client to receive the answer.",
+        parse_limit,
     )

@@ -147,7 +147,7 @@ class FakeWorker:
 
     def start(self, claim: Claim, num_tokens: int = 0) -> Verdict:
         entry = StepEntry(job_id=claim.job.id, attempt=claim.attempt, started=True, num_tokens=num_tokens)
-        return self._store.step(self._id, [entry])[0].verdict
+        return self._store.step(self._id, [entry]).answers[0].verdict
 
     def finish(self, claim: Claim, outcome: Callable[[Job], Outcome] = succeed) -> None:
         assert self._store.finish(self._id, claim.job.id, claim.attempt, outcome(claim.job))
