@@ -20,12 +20,18 @@ from typing import Any
 from api.service import BACKGROUND, EXTENSION, Service
 from api.settings import ApiSettings
 from tasks.jobs.connection import absence
+from tasks.jobs.deadline import time_limit
+from tasks.jobs.errors import JobsError
 from tasks.jobs.settings import InvalidSetting
+from tasks.jobs.store import JobStore
 
 logger = logging.getLogger(__name__)
 
 #: Threads beyond the waiters, for submits, polls, probes and scrapes.
 SPARE_THREADS = 64
+
+#: How long to look for Redis at the start.
+LOOK_SECONDS = 3.0
 
 #: Connections beyond the threads: kept ones, and those of clients that have not said anything yet.
 SPARE_CONNECTIONS = 2048
@@ -112,11 +118,22 @@ def post_worker_init(worker: Any) -> None:
     service: Service = app.extensions[EXTENSION]
     app.extensions[BACKGROUND].start()
     drain_on_sigterm(service)
-    if trouble := absence(service.store.client, settings.redis_url):
+    with time_limit(LOOK_SECONDS):  # Nobody is answered meanwhile.
+        trouble = absence(service.store.client, settings.redis_url) or lack_of_durability(service.store)
+    if trouble:
         logger.warning(trouble)
     host, port = worker.sockets[0].getsockname()[:2]
     sys.stdout.write(f"api ready: http://{f'[{host}]' if ':' in host else host}:{port}\n")
     sys.stdout.flush()
+
+
+def lack_of_durability(store: JobStore) -> str | None:
+    """One line for operators when every submit would be refused."""
+    try:
+        store.check_durability()
+    except JobsError as error:
+        return str(error)
+    return None
 
 
 def drain_on_sigterm(service: Service) -> None:

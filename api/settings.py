@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.jobs.parse import parse_number, parse_port, parse_whole
+from tasks.jobs.parse import parse_number, parse_port, parse_switch, parse_whole
 from tasks.jobs.settings import Settings, setting
 
 #: The longest a call may wait for its job, in seconds; proxies commonly cut a silent request after 60.
@@ -58,6 +58,13 @@ class ApiSettings(Settings):
         65536,
         "Longest prompt in characters; a longer one is refused before it is tokenized.",
         parse_count,
+    )
+    durable_submit: bool = setting(
+        "NEOSERVE_DURABLE_SUBMIT",
+        False,
+        "1: a submit is answered when its job is on the server's disk. Needs an append-only file, and Valkey "
+        "or Redis 7.2.",
+        parse_switch,
     )
     header_seconds: float = setting(
         "NEOSERVE_HEADER_SECONDS",
