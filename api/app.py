@@ -14,7 +14,7 @@ from api.logs import set_up_logging
 from api.metrics import ApiMetrics
 from api.problems import register_problems
 from api.queue_collector import QueueCollector
-from api.service import BACKGROUND, EXTENSION, Service
+from api.service import BACKGROUND, EXTENSION, STORE_SILENCE_SECONDS, Service
 from api.service_routes import service as service_routes
 from api.settings import ApiSettings
 from api.submission import Submission
@@ -24,6 +24,11 @@ from tasks.jobs.listener import JobListener
 from tasks.jobs.reaper import Reaper
 from tasks.jobs.ring import CeleryRing, Ring
 from tasks.jobs.store import JobStore
+
+CONNECTIONS = 64
+
+#: A durable submit holds its connection until the disk has the job: up to a second or two.
+DURABLE_CONNECTIONS = 512
 
 
 def create_app(settings: ApiSettings, *, store: JobStore, ring: Ring, listener: Listener) -> Flask:
@@ -57,7 +62,12 @@ def from_environment() -> Flask:
     """
     settings = ApiSettings.from_env(os.environ)
     set_up_logging(settings.log_level)
-    store = JobStore(connect(settings.redis_url), settings.namespace)
+    client = connect(
+        settings.redis_url,
+        max_connections=DURABLE_CONNECTIONS if settings.durable_submit else CONNECTIONS,
+        socket_timeout=STORE_SILENCE_SECONDS,
+    )
+    store = JobStore(client, settings.namespace, durable=settings.durable_submit)
     ring = CeleryRing(settings.redis_url, settings.namespace)
     listener = JobListener(settings.redis_url, settings.namespace)
     app = create_app(settings, store=store, ring=ring, listener=listener)

@@ -3,6 +3,7 @@
 ApiError
 ├── MalformedJson            400
 ├── IncompleteBody           400
+├── RequestTimeout           408
 ├── PayloadTooLarge          413
 ├── UnsupportedMediaType     415
 ├── InvalidParameters        422
@@ -47,10 +48,17 @@ class MalformedJson(ApiError):
 
 
 class IncompleteBody(ApiError):
-    """The body ended early, or did not arrive in time."""
+    """The body ended early."""
 
     status = 400
     code = "incomplete_body"
+
+
+class RequestTimeout(ApiError):
+    """The request did not arrive in time; send it again, on a new connection."""
+
+    status = 408
+    code = "request_timeout"
 
 
 class PayloadTooLarge(ApiError):

@@ -20,12 +20,24 @@ from typing import Any
 from api.service import BACKGROUND, EXTENSION, Service
 from api.settings import ApiSettings
 from tasks.jobs.connection import absence
+from tasks.jobs.deadline import time_limit
+from tasks.jobs.errors import JobsError
 from tasks.jobs.settings import InvalidSetting
+from tasks.jobs.store import JobStore
 
 logger = logging.getLogger(__name__)
 
 #: Threads beyond the waiters, for submits, polls, probes and scrapes.
 SPARE_THREADS = 64
+
+#: How long to look for Redis at the start.
+LOOK_SECONDS = 3.0
+
+#: Connections beyond the threads: kept ones, and those of clients that have not said anything yet.
+SPARE_CONNECTIONS = 2048
+
+#: Open files beyond the connections: Redis, logs, listening sockets, modules.
+SPARE_FILES = 256
 
 
 def read_settings() -> ApiSettings:
@@ -41,10 +53,10 @@ settings = read_settings()
 wsgi_app = "api.app:from_environment()"
 bind = f"{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
 workers = 1
-worker_class = "gthread"
+worker_class = "api.deadline_worker.DeadlineWorker"
 threads = settings.max_waiters + SPARE_THREADS
-# gunicorn stops accepting at this number; at its default of 1,000 a full house of waiters locks out probes.
-worker_connections = 2 * threads
+# gunicorn stops accepting at this number. One that says nothing costs an open file, so there may be many.
+worker_connections = threads + SPARE_CONNECTIONS
 # Longer than common proxies keep idle connections: the side that closes first must not be the server.
 keepalive = 75
 # Waiters are answered at once; this is for requests in the middle of something.
@@ -59,10 +71,11 @@ loglevel = "error"
 proc_name = "neoserve-api"
 
 
-def on_starting(_server: Any) -> None:
+def on_starting(server: Any) -> None:
     """Say in one line what gunicorn says in ten, five seconds later."""
     refuse_taken_port()
-    raise_file_limit()
+    # One connection more than there are files would end the process.
+    server.cfg.set("worker_connections", max(1, min(worker_connections, raise_file_limit() - SPARE_FILES)))
 
 
 def refuse_taken_port() -> None:
@@ -81,13 +94,14 @@ def refuse_taken_port() -> None:
         )
 
 
-def raise_file_limit() -> None:
-    """Many shells start programs with 1,024 open files, and each client is one."""
-    needed = worker_connections + 256
+def raise_file_limit() -> int:
+    """Many shells start programs with 1,024 open files, and each client is one. Returns what is enough, or
+    what is allowed."""
+    needed = worker_connections + SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
     if soft == unlimited or soft >= needed:
-        return
+        return needed
     allowed = needed if hard == unlimited else min(needed, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     if allowed < needed:
@@ -95,6 +109,7 @@ def raise_file_limit() -> None:
             f"neoserve api: at most {allowed} open files are allowed and {needed} may be needed; "
             "raise `ulimit -n` or lower NEOSERVE_MAX_WAITERS\n"
         )
+    return allowed
 
 
 def post_worker_init(worker: Any) -> None:
@@ -103,11 +118,22 @@ def post_worker_init(worker: Any) -> None:
     service: Service = app.extensions[EXTENSION]
     app.extensions[BACKGROUND].start()
     drain_on_sigterm(service)
-    if trouble := absence(service.store.client, settings.redis_url):
+    with time_limit(LOOK_SECONDS):  # Nobody is answered meanwhile.
+        trouble = absence(service.store.client, settings.redis_url) or lack_of_durability(service.store)
+    if trouble:
         logger.warning(trouble)
     host, port = worker.sockets[0].getsockname()[:2]
     sys.stdout.write(f"api ready: http://{f'[{host}]' if ':' in host else host}:{port}\n")
     sys.stdout.flush()
+
+
+def lack_of_durability(store: JobStore) -> str | None:
+    """One line for operators when every submit would be refused."""
+    try:
+        store.check_durability()
+    except JobsError as error:
+        return str(error)
+    return None
 
 
 def drain_on_sigterm(service: Service) -> None:

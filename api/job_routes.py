@@ -10,9 +10,10 @@ from api.json_body import read_json_object
 from api.preference import Preference, wait_preference
 from api.render import json_response, render_job
 from api.request import parse_request
-from api.service import current_service
+from api.service import STORE_SECONDS, current_service
 from api.submission import parse_idempotency_key
 from api.waiting import Waited, Watch
+from tasks.jobs.deadline import time_limit
 from tasks.jobs.errors import JobNotFound
 from tasks.jobs.models import Job, JobStatus
 from tasks.jobs.protocol import CancelVerdict
@@ -42,7 +43,9 @@ def show_job(job_id: str) -> Response:
     """The job in whatever state it is; with a wait, the moment it ends."""
     preference = wait_preference(request, default_seconds=0)
     with current_service().waiting.watch(known_id(job_id)) as watch:
-        waited = wait_for(watch, current_service().store.get(job_id), preference.wait_seconds)
+        with time_limit(STORE_SECONDS):
+            job = current_service().store.get(job_id)
+        waited = wait_for(watch, job, preference.wait_seconds)
     response = json_response(render_job(waited.job))
     if not waited.job.status.terminal:
         response.headers["Retry-After"] = POLL_SECONDS
@@ -54,8 +57,9 @@ def show_job(job_id: str) -> Response:
 def cancel_job(job_id: str) -> Response:
     """200: canceled, now or before. 202: it runs and was asked to stop. 409: it had already finished."""
     service = current_service()
-    verdict = service.store.cancel(known_id(job_id))
-    job = service.store.get(job_id)
+    with time_limit(STORE_SECONDS):
+        verdict = service.store.cancel(known_id(job_id))
+        job = service.store.get(job_id)
     if verdict is CancelVerdict.FINISHED:
         raise JobFinished(job)
     return json_response(render_job(job), 200 if verdict is CancelVerdict.CANCELED else 202)
@@ -68,7 +72,8 @@ def submit(preference: Preference) -> Response:
     key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
     wanted = parse_request(read_json_object(request))
     with service.waiting.watch(new_job_id()) as watch:
-        submitted = service.submission.submit(wanted, key, watch.job_id)
+        with time_limit(STORE_SECONDS):
+            submitted = service.submission.submit(wanted, key, watch.job_id)
         g.job_id = submitted.job.id
         waited = wait_for(watch, submitted.job, preference.wait_seconds)
     response = with_preference(answer_submit(waited.job, preference), preference, waited)

@@ -23,9 +23,6 @@ from api.errors import (
 MAX_DEPTH = 32
 #: Enough for every 64-bit integer; int() is quadratic in the number of digits.
 MAX_INTEGER_DIGITS = 20
-#: How long a client may stay silent in the middle of its body: a peer that has vanished must not hold a
-#: thread for ever, and gunicorn itself sets no limit.
-BODY_SILENCE_SECONDS = 30.0
 
 UNUSABLE_CHARACTER = re.compile("[\x00\ud800-\udfff]")
 
@@ -57,9 +54,6 @@ def require_json(request: Request) -> None:
 
 
 def read_body(request: Request) -> bytes:
-    connection = request.environ.get("gunicorn.socket")
-    if connection is not None:
-        connection.settimeout(BODY_SILENCE_SECONDS)
     try:
         body = request.get_data(cache=False)
     except (ClientDisconnected, OSError, ParseException):  # the last: chunks that are none

@@ -17,6 +17,8 @@ from tasks.jobs import errors as jobs
 
 logger = logging.getLogger(__name__)
 
+PROBLEM_TYPE = "application/problem+json"
+
 #: How a refusal of the store looks over HTTP: status, and after how many seconds to try again.
 STATUS_OF_STORE_ERROR: Mapping[type[jobs.JobsError], tuple[int, int | None]] = {
     jobs.JobNotFound: (404, None),
@@ -26,6 +28,7 @@ STATUS_OF_STORE_ERROR: Mapping[type[jobs.JobsError], tuple[int, int | None]] = {
     jobs.QueueFull: (429, 5),
     jobs.NoModel: (503, 5),
     jobs.StoreUnavailable: (503, 2),
+    jobs.NotDurable: (503, 5),
 }
 
 STORE_UNAVAILABLE = "The job store cannot be used now. Send the request again."
@@ -57,18 +60,23 @@ def problem(
     g.code = code
     if rejected:
         current_service().metrics.rejections.labels(code).inc()
-    body = {
+    body = {**problem_document(status, code, detail, g.request_id), **(members or {})}
+    response = json_response(body, status, PROBLEM_TYPE)
+    if retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(retry_after_seconds)
+    return response
+
+
+def problem_document(status: int, code: str, detail: str, request_id: str) -> dict[str, Any]:
+    """The members that every problem has."""
+    return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "code": code,
         "detail": detail,
-        "request_id": g.request_id,
+        "request_id": request_id,
     }
-    response = json_response({**body, **(members or {})}, status, "application/problem+json")
-    if retry_after_seconds is not None:
-        response.headers["Retry-After"] = str(retry_after_seconds)
-    return response
 
 
 def on_api_error(error: ApiError) -> Response:

@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from tasks.jobs.deadline import time_limit
 from tasks.jobs.errors import StoreUnavailable
 from tasks.jobs.protocol import StoreStats
 from tasks.jobs.store import JobStore
+
+#: Prometheus gives up after 10 seconds, and then it has none of the other figures either.
+SCRAPE_SECONDS = 4.0
 
 
 class QueueCollector(Collector):
@@ -24,7 +28,8 @@ class QueueCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         try:
-            stats = self._store.stats()
+            with time_limit(SCRAPE_SECONDS):
+                stats = self._store.stats()
         except StoreUnavailable:
             yield gauge("neoserve_store_up", "1 while the job store answers.", 0)
             return

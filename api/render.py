@@ -14,9 +14,12 @@ from tasks.jobs.record import as_dict
 
 
 def json_response(body: Mapping[str, Any], status: int = 200, mimetype: str = "application/json") -> Response:
-    """Compact JSON that ends in a newline, so that a shell prompt after curl starts on its own line."""
-    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Response(text + "\n", status, mimetype=mimetype)
+    return Response(compact_json(body), status, mimetype=mimetype)
+
+
+def compact_json(body: Mapping[str, Any]) -> str:
+    """It ends in a newline, so that a shell prompt after curl starts on its own line."""
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
 
 
 def render_job(job: Job) -> dict[str, Any]:

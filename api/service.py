@@ -14,6 +14,12 @@ from api.submission import Submission
 from api.waiting import WaitingRoom
 from tasks.jobs.store import JobStore
 
+#: How long a request may be busy with the store; together with the wait for a connection less than 12.
+STORE_SECONDS = 7.0
+
+#: Of these, how long one silence of the server may be.
+STORE_SILENCE_SECONDS = 5.0
+
 #: Keys of `app.extensions`: the Service, and what the server has to start and stop beside it.
 EXTENSION = "neoserve"
 BACKGROUND = "neoserve.background"

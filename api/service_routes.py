@@ -11,9 +11,10 @@ from api.errors import Draining
 from api.json_body import MAX_DEPTH
 from api.render import json_response, render_time
 from api.request import MAX_METADATA_BYTES, SEVEN_DAYS_SECONDS
-from api.service import current_service
+from api.service import STORE_SECONDS, current_service
 from api.settings import MAX_WAIT_SECONDS
 from tasks.jobs.card import ModelCard
+from tasks.jobs.deadline import time_limit
 from tasks.jobs.names import VERSION
 
 service = Blueprint("service", __name__)
@@ -44,7 +45,8 @@ def readyz() -> Response:
 def info() -> Response:
     """Which models answer here, with what defaults, and what a request may hold."""
     settings = current_service().settings
-    models = [render_model(card) for card in current_service().store.models()]
+    with time_limit(STORE_SECONDS):
+        models = [render_model(card) for card in current_service().store.models()]
     limits = {
         "max_body_bytes": settings.max_body_bytes,
         "max_prompt_chars": settings.max_prompt_chars,

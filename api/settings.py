@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.jobs.parse import parse_number, parse_port, parse_whole
+from tasks.jobs.parse import parse_number, parse_port, parse_switch, parse_whole
 from tasks.jobs.settings import Settings, setting
 
 #: The longest a call may wait for its job, in seconds; proxies commonly cut a silent request after 60.
@@ -13,6 +13,10 @@ MAX_WAIT_SECONDS = 60.0
 
 def parse_count(text: str) -> int:
     return parse_whole(text, 1, 2**31)
+
+
+def parse_limit(text: str) -> float:
+    return parse_number(text, 1, 3600)
 
 
 def parse_wait(text: str) -> float:
@@ -54,4 +58,24 @@ class ApiSettings(Settings):
         65536,
         "Longest prompt in characters; a longer one is refused before it is tokenized.",
         parse_count,
+    )
+    durable_submit: bool = setting(
+        "NEOSERVE_DURABLE_SUBMIT",
+        False,
+        "1: a submit is answered when its job is on the server's disk. Needs an append-only file, and Valkey "
+        "or Redis 7.2.",
+        parse_switch,
+    )
+    header_seconds: float = setting(
+        "NEOSERVE_HEADER_SECONDS",
+        10.0,
+        "How long the headers of a request may take from their first byte on, and a new connection until its "
+        "first byte.",
+        parse_limit,
+    )
+    body_seconds: float = setting(
+        "NEOSERVE_BODY_SECONDS",
+        30.0,
+        "How long the body of a request may take as a whole, and its client to receive the answer.",
+        parse_limit,
     )

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from api.metrics import ApiMetrics
+from tasks.jobs.deadline import time_limit
 from tasks.jobs.errors import StoreUnavailable
 from tasks.jobs.models import Job
 from tasks.jobs.store import JobStore
+
+#: How long a look at the record may take; as much may a call be longer than it asked to wait.
+REREAD_SECONDS = 4.0
 
 
 class Waiter(Protocol):
@@ -123,7 +127,8 @@ class WaitingRoom:
     def read(self, last_seen: Job) -> Job:
         """As it is now; as last seen while the store cannot be used."""
         try:
-            return self._store.get(last_seen.id, owner=last_seen.owner)
+            with time_limit(REREAD_SECONDS):
+                return self._store.get(last_seen.id, owner=last_seen.owner)
         except StoreUnavailable:
             return last_seen
 

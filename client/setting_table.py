@@ -39,7 +39,7 @@ def collect() -> list[SettingRow]:
 
 def show(default: object) -> str:
     """A default as one would write it into the environment."""
-    return f"{default:g}" if isinstance(default, float) else str(default)
+    return f"{default:g}" if isinstance(default, float | bool) else str(default)
 
 
 def as_markdown(rows: Iterable[SettingRow]) -> str:

@@ -8,6 +8,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from tasks.jobs.deadline import LIMITED
+
 CONNECT_TIMEOUT_SECONDS = 3.0
 SOCKET_TIMEOUT_SECONDS = 10.0
 HEALTH_CHECK_SECONDS = 5
@@ -18,7 +20,8 @@ def connect(
 ) -> redis.Redis:
     """A thread-safe client that decodes to str; it connects at the first command.
 
-    A thread that finds all `max_connections` in use waits for one, at most as long as for a connect.
+    A thread that finds all `max_connections` in use waits for one, at most as long as for a connect. See
+    time_limit() for limits on more than one silence of the server.
     Raises ValueError when `url` is not a Redis URL.
     """
     pool = redis.BlockingConnectionPool.from_url(
@@ -35,6 +38,7 @@ def connect(
         # redis-py repeats a command ten times by default; who repeats what is the caller's decision.
         retry=Retry(NoBackoff(), 0),
     )
+    pool.connection_class = LIMITED[pool.connection_class]
     return redis.Redis.from_pool(pool)
 
 

@@ -2,6 +2,7 @@
 
 JobsError
 ├── StoreUnavailable
+│   └── NotDurable
 ├── QueueFull
 ├── IdempotencyKeyReused
 ├── JobNotFound
@@ -30,6 +31,12 @@ class StoreUnavailable(JobsError):
     """The server that holds the jobs cannot be used now; whether the last call had an effect is unknown."""
 
     code = "store_unavailable"
+
+
+class NotDurable(StoreUnavailable):
+    """The server cannot say what is on its disk, and submits are to be durable."""
+
+    code = "not_durable"
 
 
 class QueueFull(JobsError):

@@ -24,6 +24,12 @@ def parse_whole(text: str, low: int, high: int) -> int:
     return int(number)
 
 
+def parse_switch(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError("expected 0 or 1")
+    return text == "1"
+
+
 def parse_port(text: str) -> int:
     return parse_whole(text, 0, 65535)
 

@@ -42,6 +42,12 @@ class Scripts:
         self._sources: dict[str, tuple[str, str]] = {}
         self._knows_flags: bool | None = None  #: Not asked yet.
 
+    def on(self, client: redis.Redis) -> Scripts:
+        """The same scripts, run by another client of the same server."""
+        other = Scripts(client, self._namespace)
+        other._sources = self._sources
+        return other
+
     def run(self, name: str, *arguments: Argument) -> Any:
         """Raises StoreUnavailable; then the script may have run or not, and running it again is safe."""
         with unavailable_as_such():

@@ -9,6 +9,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from tasks.jobs.card import ModelCatalog
+from tasks.jobs.durability import Durability
 from tasks.jobs.errors import IdempotencyKeyReused, JobGone, JobNotFound, QueueFull
 from tasks.jobs.models import Job, JobError, NewJob, Priority
 from tasks.jobs.protocol import (
@@ -39,24 +40,30 @@ NO_RING = RingMessage(list="", entry="")
 class JobStore(ModelCatalog):
     """Every call is one atomic script and safe to repeat after a lost reply.
 
-    Every method raises StoreUnavailable when the server cannot be used. Thread-safe.
+    Every method raises StoreUnavailable when the server cannot be used. Thread-safe. With `durable`, a job
+    that was submitted is on the server's disk.
     """
 
-    def __init__(self, client: redis.Redis, namespace: str = "neoserve") -> None:
+    def __init__(self, client: redis.Redis, namespace: str = "neoserve", *, durable: bool = False) -> None:
         super().__init__(Scripts(client, namespace))
         self.client = client
         self.namespace = namespace
+        self._durability = Durability(client, self._scripts, namespace) if durable else None
 
     def submit(self, new: NewJob, *, max_queued: int, ring: RingMessage = NO_RING) -> Submitted:
         """Record a job and ring for it, or find the one that its idempotency key made before.
 
-        Raises QueueFull or IdempotencyKeyReused; then nothing is recorded.
+        Raises QueueFull, IdempotencyKeyReused, or NotDurable at the first use; then nothing is recorded.
         """
+        if self._durability is None:
+            return self._submit(self._scripts, new, max_queued, ring)
+        with self._durability.writing() as scripts:
+            return self._submit(scripts, new, max_queued, ring)
+
+    def _submit(self, scripts: Scripts, new: NewJob, max_queued: int, ring: RingMessage) -> Submitted:
         fields = encode_new_job(new).items()
         flat = [part for pair in fields for part in pair]
-        verdict, *rest = self._scripts.run(
-            "submit", max_queued, new.body_digest, ring.list, ring.entry, *flat
-        )
+        verdict, *rest = scripts.run("submit", max_queued, new.body_digest, ring.list, ring.entry, *flat)
         if verdict == "full":
             raise QueueFull(limit=max_queued, queued=rest[0])
         if verdict == "reused":
@@ -162,6 +169,11 @@ class JobStore(ModelCatalog):
                 return str(self.client.info("server").get("run_id", ""))
             except ResponseError:
                 return ""  # INFO is often forbidden to restricted users.
+
+    def check_durability(self) -> None:
+        """Raises NotDurable when submits are to be durable and the server cannot do that."""
+        if self._durability is not None:
+            self._durability.check()
 
     def ping(self) -> None:
         with unavailable_as_such():

@@ -39,9 +39,9 @@ class ApiProcess:
     def output(self) -> str:
         return "".join(self.lines)
 
-    def start(self) -> None:
-        """Returns when it serves."""
-        self.launch()
+    def start(self, *wrapper: str) -> None:
+        """Returns when it serves. See launch()."""
+        self.launch(*wrapper)
         wait_until(
             lambda: self._ready_line() or self.process.poll() is not None, "the API starts", seconds=30
         )

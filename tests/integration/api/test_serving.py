@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from time import monotonic
 
 import httpx
@@ -203,6 +204,18 @@ def test_too_few_open_files_are_said_at_the_start(redis_url: str) -> None:
 
     assert api.stop() == 0
     assert api.output.count("at most 1500 open files are allowed") == 1
+
+
+def test_more_clients_than_open_files_do_not_end_the_process(redis_url: str) -> None:
+    api = ApiProcess(redis_url, NEOSERVE_MAX_WAITERS="10")
+    api.start("sh", "-c", 'ulimit -n 500; exec "$@"', "sh")
+    with ExitStack() as ending:
+        for _ in range(600):
+            ending.enter_context(socket.create_connection(("127.0.0.1", api.port), timeout=30))
+        ending.pop_all().close()
+    assert httpx.get(f"{api.url}/healthz", timeout=30).status_code == 200
+    assert api.stop() == 0
+    assert "Traceback" not in api.output
 
 
 def test_a_request_is_one_line_of_output(api: ApiProcess) -> None:
