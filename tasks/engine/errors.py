@@ -4,6 +4,8 @@ EngineError
 ├── InvalidRequest
 ├── RequestTooLong
 └── EngineStopped
+
+RunnerBroken is none of them: it ends the engine itself.
 """
 
 from __future__ import annotations
@@ -34,3 +36,10 @@ class EngineStopped(EngineError):
     """The engine was stopped before the text was finished."""
 
     code = "engine_stopped"
+
+
+class RunnerBroken(BaseException):
+    """The runner cannot run anything any more in this process.
+
+    It ends the engine's thread, and so is no Exception: it must get past all that lets a row fail alone.
+    """

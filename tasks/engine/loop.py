@@ -26,6 +26,7 @@ class EngineThread:
         self._on_step = on_step
         self._changed = threading.Condition()
         self._busy = False
+        self._num_steps = 0
         self._closed = False  #: Takes no more requests.
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -33,6 +34,16 @@ class EngineThread:
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()
+
+    @property
+    def busy(self) -> bool:
+        """It has work, and steps."""
+        return self._busy
+
+    @property
+    def num_steps(self) -> int:
+        """Steps that it has finished."""
+        return self._num_steps
 
     def start(self) -> None:
         self._thread.start()
@@ -64,6 +75,7 @@ class EngineThread:
         try:
             while self._wait_for_work():
                 self._on_step(self._engine.step())
+                self._num_steps += 1
         finally:
             # Also when the engine itself is broken: nobody may wait for an answer that cannot come.
             with self._changed:

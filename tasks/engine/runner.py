@@ -23,7 +23,10 @@ class Chunk:
 
 
 class ModelRunner(Protocol):
-    """One model with room for `num_slots` sequences. Called from the engine thread only."""
+    """One model with room for `num_slots` sequences. Called from the engine thread only.
+
+    Every method may raise RunnerBroken, when the process must be replaced.
+    """
 
     num_slots: int
     max_positions: int  #: Prompt and generated tokens together.

@@ -14,6 +14,7 @@ from tasks.engine.runner import Chunk
 from tasks.engine.types import SamplingParams
 from tasks.model.choice import BROKEN, UNSURE, choose, numbers_of
 from tasks.model.decode_step import DecodeStep, DecodingRow
+from tasks.model.device_errors import device_errors_as_such
 from tasks.model.drawing import draw
 from tasks.model.errors import BrokenLogits
 from tasks.model.forward import dtype_of, logits_of
@@ -84,6 +85,7 @@ class CudaRunner:
     def can_admit(self, num_tokens: int) -> bool:
         return num_tokens <= self.max_positions
 
+    @device_errors_as_such()
     @torch.inference_mode()
     def admit(self, slot: int, prompt_ids: Rows[int], max_new_tokens: int, sampling: SamplingParams) -> None:
         """Raises ValueError for an unknown token, and for a text longer than the context."""
@@ -107,6 +109,7 @@ class CudaRunner:
         if row is not None:
             heapq.heappush(self._free_rows, row)
 
+    @device_errors_as_such()
     @torch.inference_mode()
     def run(self, chunks: Rows[Chunk]) -> list[int | Exception]:
         """One pass over the prompts and one over the decoding rows; see ModelRunner. A row whose logits are

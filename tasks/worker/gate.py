@@ -19,10 +19,16 @@ class Gate:
         self._wanting_alone = 0
         self._alone = False
         self._closed = False
+        self.num_entered = 0  #: So far.
 
     @property
     def closed(self) -> bool:
         return self._closed
+
+    @property
+    def shut(self) -> bool:
+        """Nobody may enter now: one job is alone, or waits for that."""
+        return self._alone or self._wanting_alone > 0
 
     def enter(self) -> bool:
         """Wait until jobs may be claimed. False: the gate is closed, and nothing was entered."""
@@ -31,6 +37,7 @@ class Gate:
             if self._closed:
                 return False
             self._inside += 1
+            self.num_entered += 1
             return True
 
     def leave(self) -> None:

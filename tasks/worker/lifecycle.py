@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 import threading
@@ -21,6 +20,7 @@ from tasks.engine.types import GenerationRequest
 from tasks.jobs.connection import absence
 from tasks.jobs.errors import JobsError
 from tasks.model.errors import ModelError
+from tasks.worker.health_file import health_file
 from tasks.worker.logs import configure_logging, keep_pending_deprecations_quiet
 from tasks.worker.metrics import MetricsServer, serve_metrics
 from tasks.worker.parts import Parts
@@ -30,9 +30,6 @@ from tasks.worker.wakeup import WakingThreadPool
 
 log = logging.getLogger(__name__)
 
-#: Threads without which the worker does no work; when one dies, the process does.
-VITAL_THREADS = ("engine", "writer")
-EXIT_BROKEN = 70
 WARM_UP_TOKENS = 4
 SWITCH_SECONDS = 0.0005
 WAITING_LINE_SECONDS = 3
@@ -71,7 +68,6 @@ class Lifecycle:
         with _exiting_on_failure():
             self._controller = controller
             controller.pool_cls = _required_pool(controller.pool_cls)
-            threading.excepthook = _thread_died
             self._load()
             self._join_fleet()
 
@@ -79,7 +75,14 @@ class Lifecycle:
         """Model and engine, ready and warm."""
         started = time.monotonic()
         threads = use_threads(self._settings.threads)
-        self._parts = parts = Parts(self._settings, load_model(self._settings), self._wake)
+        file = health_file(self._settings.health_file)
+        if file is not None:
+            file.remove()  # A predecessor that was killed left it behind.
+        model = load_model(self._settings)
+        self._parts = parts = Parts(
+            self._settings, model, health_file=file, wake=self._wake, num_ticks=self._num_ticks
+        )
+        threading.excepthook = parts.breakdown.thread_died
         # Between two calls of the kernels the engine's thread waits for its turn: Python's 5 ms are a quarter
         # of a step.
         sys.setswitchinterval(SWITCH_SECONDS)
@@ -88,6 +91,7 @@ class Lifecycle:
         seconds = time.monotonic() - started
         parts.metrics.describe(parts.model.model_id, parts.model.fingerprint, parts.slots, seconds)
         log.info("model %s is warm after %.1f s, %d threads", parts.model.model_id, seconds, threads)
+        parts.watch.start()
 
     def _join_fleet(self) -> None:
         """Be known to Redis, which may have to be waited for."""
@@ -111,11 +115,16 @@ class Lifecycle:
         named = f"model={model.model_id} fingerprint={model.fingerprint} precision={model.precision}"
         sys.stdout.write(f"worker ready: {named} slots={slots}\n")
         sys.stdout.flush()
+        self._parts.health.become_ready()
 
     def _wake(self) -> None:
         pool: WakingThreadPool | None = self._controller.pool
         if pool is not None:  # As long as Celery has not come that far.
             pool.wake()
+
+    def _num_ticks(self) -> int:
+        pool: WakingThreadPool | None = self._controller.pool
+        return 0 if pool is None else pool.num_ticks
 
     def _on_shutting_down(self, **_: Any) -> None:
         self._parts.drain.begin()
@@ -133,6 +142,7 @@ class Lifecycle:
         parts.ring.close()
         if self._metrics_server is not None:
             self._metrics_server.stop()
+        parts.watch.stop()
         parts.drain.finished()
 
 
@@ -165,10 +175,3 @@ def _exiting_on_failure() -> Iterator[None]:
     except Exception as error:
         log.critical("the worker cannot start", exc_info=True)
         raise SystemExit(1) from error
-
-
-def _thread_died(arguments: threading.ExceptHookArgs) -> None:
-    """Without engine or writer the process would hold jobs that nobody runs: let its leases run out."""
-    threading.__excepthook__(arguments)
-    if arguments.thread is not None and arguments.thread.name in VITAL_THREADS:
-        os._exit(EXIT_BROKEN)

@@ -39,6 +39,16 @@ class WorkerMetrics:
         self.slots_in_use = Gauge(
             "neoserve_worker_slots_in_use", "Texts that the last engine step worked on.", registry=registry
         )
+        self.ready = Gauge(
+            "neoserve_worker_ready",
+            "1 while it takes jobs: warm, known to Redis, not draining.",
+            registry=registry,
+        )
+        self.live_timestamp = Gauge(
+            "neoserve_worker_live_timestamp_seconds",
+            "When it was last found to make progress, in Unix time.",
+            registry=registry,
+        )
         self.jobs_held = Gauge(
             "neoserve_worker_jobs_held", "Jobs claimed and not yet ended.", registry=registry
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import signal
 import uuid
 from collections.abc import Callable
 
@@ -18,14 +19,23 @@ from tasks.jobs.errors import RingFailed
 from tasks.jobs.reaper import Reaper
 from tasks.jobs.ring import CeleryRing
 from tasks.jobs.store import JobStore
+from tasks.worker.breakdown import Breakdown
 from tasks.worker.drain import Drain
 from tasks.worker.gate import Gate
 from tasks.worker.generate import JobRunner
+from tasks.worker.health import Health
+from tasks.worker.health_file import HealthFile
 from tasks.worker.held import Ending, HeldJob
+from tasks.worker.liveness import Liveness
+from tasks.worker.memory import read_memory
+from tasks.worker.memory_watch import MemoryWatch
 from tasks.worker.metrics import WorkerMetrics
 from tasks.worker.report import JobReport
 from tasks.worker.served_model import ServedModel
 from tasks.worker.settings import WorkerSettings
+from tasks.worker.signs import WorkerSigns
+from tasks.worker.step_watch import StepWatch
+from tasks.worker.watch import Watch
 from tasks.worker.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -34,10 +44,18 @@ log = logging.getLogger(__name__)
 class Parts:
     """The parts of one worker process, wired to each other.
 
-    `wake` makes Celery's event loop notice a shutdown at once.
+    `wake` makes Celery's event loop notice a shutdown at once, `num_ticks` grows while that loop runs.
     """
 
-    def __init__(self, settings: WorkerSettings, model: ServedModel, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        model: ServedModel,
+        *,
+        health_file: HealthFile | None,
+        wake: Callable[[], None],
+        num_ticks: Callable[[], int],
+    ) -> None:
         self.worker = uuid.uuid4().hex  #: A new one per process: leases never outlive it.
         self.slots = settings.max_batch_size
         self.model = model
@@ -64,6 +82,9 @@ class Parts:
             wake=wake,
             leave=os._exit,
         )
+        self.breakdown = Breakdown(gate=self.gate, writer=self.writer, leave=os._exit)
+        self.health = Health(health_file, self.metrics, self.gate)
+        self.watch = self._build_watch(settings, num_ticks)
 
     def _build_engine(self, settings: WorkerSettings) -> EngineThread:
         runner = self.model.new_runner(self.slots, settings.kv_tokens, settings.prefix_tokens)
@@ -81,6 +102,25 @@ class Parts:
             gate=self.gate,
             pass_on=self._ring_again,
             metrics=self.metrics,
+        )
+
+    def _build_watch(self, settings: WorkerSettings, num_ticks: Callable[[], int]) -> Watch:
+        signs = WorkerSigns(
+            store=self.store,
+            fingerprint=self.model.fingerprint,
+            slots=self.slots,
+            gate=self.gate,
+            writer=self.writer,
+            num_ticks=num_ticks,
+        )
+        return Watch(
+            steps=StepWatch(self.engine, settings.step_limit, self.breakdown.replace),
+            # The signal, because Celery has its own part in a drain.
+            memory=MemoryWatch(
+                settings.memory_share, read_memory, lambda: os.kill(os.getpid(), signal.SIGTERM)
+            ),
+            liveness=Liveness(signs, log.warning),
+            health=self.health,
         )
 
     def _register(self) -> None:

@@ -11,6 +11,7 @@ from tasks.jobs.parse import parse_number, parse_port, parse_whole
 from tasks.jobs.settings import Settings, setting
 from tasks.model.device import Device
 from tasks.model.precision import Kernels, Precision
+from tasks.worker.health_file import VARIABLE
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -25,6 +26,14 @@ def parse_threads(text: str) -> int:
 
 def parse_grace(text: str) -> float:
     return parse_number(text, 1, 3600)
+
+
+def parse_step_limit(text: str) -> float:
+    return parse_number(text, 0, 3600)
+
+
+def parse_share(text: str) -> float:
+    return parse_number(text, 0, 1)
 
 
 def parse_kv_tokens(text: str) -> int:
@@ -101,6 +110,26 @@ class WorkerSettings(Settings):
         25.0,
         "From SIGTERM to exit: what still runs shortly before the end is handed back to the queue.",
         parse_grace,
+    )
+    step_limit: float = setting(
+        "NEOSERVE_STEP_LIMIT",
+        120.0,
+        "Seconds that one step of the engine may take; beyond it the process ends, for another to take its"
+        " place. 0 is off.",
+        parse_step_limit,
+    )
+    memory_share: float = setting(
+        "NEOSERVE_MEMORY_SHARE",
+        0.95,
+        "Share of the memory limit (of the cgroup, else of the machine) above which the worker drains and"
+        " ends, before the kernel kills it; 0 is off.",
+        parse_share,
+    )
+    health_file: str = setting(
+        VARIABLE,
+        "",
+        "File by which `python -m tasks.worker.probe live` or `ready` answers; another one for each worker."
+        " Empty: none.",
     )
     metrics_host: str = setting(
         "NEOSERVE_WORKER_METRICS_HOST", "127.0.0.1", "Address of the worker's metrics port."

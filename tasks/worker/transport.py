@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import Any
 
 from kombu.connection import resolve_aliases
 from kombu.transport.redis import Channel, Transport
+from kombu.utils.json import loads
 
 from tasks.jobs.names import QUEUE_NAME
+from tasks.worker.ring_entry import ring_of
 
 log = logging.getLogger(__name__)
 
 #: What kombu's lines call it: with the class in front, the server's address looks like none.
 resolve_aliases["tasks.worker.transport:RingTransport"] = "redis"
+
+#: What decoding raises: kombu also makes dates, numbers and identifiers of whatever an entry calls so.
+DECODING_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class RingChannel(Channel):
@@ -24,7 +30,9 @@ class RingChannel(Channel):
         """
         try:
             return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
-        except ValueError:
+        except DECODING_ERRORS as error:
+            if not _raised_by_decoding(error):
+                raise
             log.error("dropped an entry of the queue that cannot be decoded")
             return True
 
@@ -33,18 +41,12 @@ class RingTransport(Transport):
     Channel = RingChannel
 
     def _deliver(self, message: Any, queue: str) -> None:
-        if queue == QUEUE_NAME and not _well_formed(message):
-            log.error("dropped an entry of the queue that is no Celery message")
+        ring = ring_of(message) if queue == QUEUE_NAME else message
+        if ring is None:
+            log.error("dropped an entry of the queue that is no ring")
             return
-        super()._deliver(message, queue)  # type: ignore[no-untyped-call]
+        super()._deliver(ring, queue)  # type: ignore[no-untyped-call]
 
 
-def _well_formed(message: Any) -> bool:
-    """Has the parts that kombu and Celery take for granted, where they would fail and not refuse."""
-    try:
-        properties, headers = message["properties"], message["headers"]
-        parts = (message["body"], properties["delivery_tag"], headers["task"], headers["id"])
-        route = properties["delivery_info"]
-    except (TypeError, KeyError):
-        return False
-    return isinstance(route, dict) and all(isinstance(part, str) for part in parts)
+def _raised_by_decoding(error: Exception) -> bool:
+    return any(frame.f_code is loads.__code__ for frame, _ in traceback.walk_tb(error.__traceback__))

@@ -9,6 +9,8 @@ from typing import Any
 from celery.concurrency.thread import TaskPool
 from kombu.asynchronous import Hub
 
+TICK_SECONDS = 1.0
+
 
 def _nothing() -> None:
     """What the event loop runs when it is woken: the round of the loop itself is what we are after."""
@@ -26,10 +28,15 @@ class WakingThreadPool(TaskPool):  # type: ignore[misc]  # celery has no types
     #: Called when Celery begins to stop the worker, whatever made it: it then waits for the tasks that run.
     on_closing: Callable[[], None] | None = None
 
+    #: Of a timer in Celery's event loop, which stands still while Celery waits for its broker.
+    num_ticks = 0
+
     _hub: Hub | None = None
 
     def register_with_event_loop(self, hub: Hub) -> None:
         self._hub = hub
+        # Once for each connection: Celery cancels what was registered when it loses one.
+        hub.call_repeatedly(TICK_SECONDS, self._tick)  # type: ignore[no-untyped-call]
         super().register_with_event_loop(hub)
 
     def on_apply(self, *args: Any, **kwargs: Any) -> Any:
@@ -46,6 +53,9 @@ class WakingThreadPool(TaskPool):  # type: ignore[misc]  # celery has no types
         if self.on_closing is not None:
             self.on_closing()
         super().on_close()
+
+    def _tick(self) -> None:
+        self.num_ticks += 1
 
     def _slot_is_free(self, _: Future[Any]) -> None:
         self.wake()

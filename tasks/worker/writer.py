@@ -70,7 +70,8 @@ class Writer:
         self._lock = threading.Lock()
         self._announced = threading.Event()
         self._ever_announced = False
-        self._outage = False
+        self.outage = False  #: Redis did not answer the last time.
+        self.num_exchanges = 0  #: That it answered so far.
         self._news = threading.Event()
         self._ends = threading.Event()
         self._stopping = threading.Event()
@@ -138,14 +139,15 @@ class Writer:
         except StoreUnavailable as error:
             self._on_failure()
             # Before that nothing is held, and whoever waits for the server says so.
-            if self._ever_announced and not self._outage:
+            if self._ever_announced and not self.outage:
                 log.warning("Redis does not answer, keeping everything until it does: %s", error)
-            self._outage = True
+            self.outage = True
             self._announced.clear()
             return False
-        if self._outage:
+        if self.outage:
             log.warning("Redis answers again")
-        self._outage = False
+        self.outage = False
+        self.num_exchanges += 1
         return True
 
     def _run(self) -> None:

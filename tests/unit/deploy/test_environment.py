@@ -99,13 +99,20 @@ def test_images_and_pods_open_the_ports_of_the_settings(part: str) -> None:
     assert [each["containerPort"] for each in containers()[part]["ports"]] == ports(part)
 
 
-@both
-def test_a_health_check_asks_the_port_of_the_settings(part: str) -> None:
+def health_check(part: str) -> str:
     [check] = [rest for word, rest in final_stage(part) if word == "HEALTHCHECK"]
-    [(name, port)] = re.findall(r"\$\{(\w+):-(\d+)\}", check)
-    [default] = [each.default for each in fields(SETTINGS[part]) if each.metadata["name"] == name]
+    return check
+
+
+def test_the_apis_health_check_asks_the_port_of_the_settings() -> None:
+    [(name, port)] = re.findall(r"\$\{(\w+):-(\d+)\}", health_check("api"))
+    [default] = [each.default for each in fields(ApiSettings) if each.metadata["name"] == name]
     assert int(port) == default
-    assert int(port) in ports(part)
+    assert int(port) in ports("api")
+
+
+def test_a_workers_health_check_is_whether_it_is_ready() -> None:
+    assert health_check("worker").endswith('CMD ["python", "-m", "tasks.worker.probe", "ready"]')
 
 
 def test_compose_publishes_the_api_and_prometheus_on_this_machine_only() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import fakeredis
@@ -13,8 +15,18 @@ from api.settings import ApiSettings
 from tasks.jobs.listener import JobListener
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
+from tasks.worker.health_file import VARIABLE
 
-from .files import ROOT, cluster_environment, containers, kustomization, manifests, workloads
+from .files import (
+    ROOT,
+    cluster_environment,
+    containers,
+    image_environment,
+    kustomization,
+    manifests,
+    services,
+    workloads,
+)
 
 UNITS = {"m": 0.001, "": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 HANDLERS = {"httpGet", "exec", "tcpSocket", "grpc"}
@@ -98,9 +110,23 @@ def test_the_api_answers_the_paths_of_its_probes() -> None:
     assert [client.get(path).status_code for path in paths] == [200, 200, 200]
 
 
-def test_a_worker_is_probed_on_the_port_that_opens_when_its_model_is_warm() -> None:
-    handlers = [probe["httpGet"] for probe in probes(containers()["worker"])]
-    assert handlers == [{"path": "/metrics", "port": "metrics"}] * 3
+def test_a_worker_starts_and_lives_by_its_progress_alone() -> None:
+    worker = containers()["worker"]
+    asked = {name: worker[f"{name}Probe"]["exec"]["command"] for name in ("startup", "readiness", "liveness")}
+    command = ["python", "-m", "tasks.worker.probe"]
+    assert asked == {
+        "startup": [*command, "live"],
+        "readiness": [*command, "ready"],
+        "liveness": [*command, "live"],
+    }
+    assert find_spec(command[2])
+
+
+def test_a_worker_writes_its_health_where_its_read_only_root_lets_it() -> None:
+    [mount] = containers()["worker"]["volumeMounts"]
+    file = Path(image_environment("worker")[VARIABLE])
+    assert str(file.parent) == mount["mountPath"]
+    assert services()["worker"]["tmpfs"] == [mount["mountPath"]]
 
 
 @every_workload

@@ -7,12 +7,14 @@ from collections.abc import Sequence as Rows
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 from transformers import GPTNeoForCausalLM
 
-from tasks.engine.runner import ModelRunner
+from tasks.engine.errors import RunnerBroken
+from tasks.engine.runner import Chunk, ModelRunner
 from tasks.engine.types import GenerationRequest, SamplingParams
 from tasks.model.cuda_runner import CudaRunner
 from tasks.model.errors import BrokenLogits
@@ -168,3 +170,14 @@ def test_bfloat16_chooses_tokens_that_are_likeliest_or_almost(
         chosen = logits.gather(1, torch.tensor(text)[:, None])
         shortfall = (logits.amax(1, keepdim=True) - chosen) / logits.std(1, keepdim=True)
         assert shortfall.max() < 0.1
+
+
+def test_an_error_of_the_gpu_breaks_the_runner_and_no_other_error_does(
+    gpu_weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = new_runner(gpu_weights, 1)
+    for message, expected in (("CUDA error: misaligned address", RunnerBroken), ("shapes", RuntimeError)):
+        monkeypatch.setattr(runner, "_decode", Mock(side_effect=RuntimeError(message)))
+        monkeypatch.setattr(runner, "_prefill", Mock(side_effect=RuntimeError(message)))
+        with pytest.raises(expected):
+            runner.run([Chunk(slot=0, token_ids=(1, 2), start=0, emits=True)])

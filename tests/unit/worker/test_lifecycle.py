@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import os
-import threading
 
 import pytest
 
 from tasks.model.errors import ModelError
-from tasks.worker.lifecycle import EXIT_BROKEN, _exiting_on_failure, _required_pool, _thread_died
+from tasks.worker.lifecycle import _exiting_on_failure, _required_pool
 from tasks.worker.served_model import load_model, use_threads
 from tasks.worker.settings import WorkerSettings
 from tasks.worker.wakeup import WakingThreadPool
@@ -32,24 +31,6 @@ def test_whatever_else_fails_at_the_start_ends_the_process_too(caplog: pytest.Lo
         raise ZeroDivisionError
     assert exit_.value.code == 1
     assert "ZeroDivisionError" in caplog.text
-
-
-@pytest.mark.parametrize(("name", "codes"), [("engine", [EXIT_BROKEN]), ("writer", [EXIT_BROKEN]), ("x", [])])
-def test_without_its_engine_or_writer_the_process_ends(
-    name: str, codes: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    ended: list[int] = []
-    monkeypatch.setattr(os, "_exit", ended.append)
-    monkeypatch.setattr(threading, "excepthook", _thread_died)
-
-    def die() -> None:
-        raise ZeroDivisionError
-
-    thread = threading.Thread(target=die, name=name)
-    thread.start()
-    thread.join()
-    assert ended == codes
-    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_the_test_double_says_what_it_is_and_checks_its_name() -> None:

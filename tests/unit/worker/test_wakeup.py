@@ -9,6 +9,7 @@ import pytest
 from kombu.asynchronous import Hub
 from kombu.utils.eventio import READ
 
+from tasks.worker import wakeup
 from tasks.worker.wakeup import WakingThreadPool
 from tests.waiting import wait_until
 
@@ -59,3 +60,21 @@ def test_a_task_that_ends_before_there_is_an_event_loop_is_no_error(pool: Waking
 
 def test_a_request_to_kill_a_thread_is_no_error(pool: WakingThreadPool) -> None:
     pool.terminate_job(1)
+
+
+def test_it_counts_the_ticks_of_the_event_loop(
+    pool: WakingThreadPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakeup, "TICK_SECONDS", 0.01)
+    quiet, other = socket.socketpair()
+    hub = Hub()
+    hub.add(quiet, lambda: None, READ)
+    pool.register_with_event_loop(hub)
+    for number in range(3):
+        deadline = time.monotonic() + 10
+        while pool.num_ticks <= number and time.monotonic() < deadline:
+            hub.run_once()
+        assert pool.num_ticks > number
+    hub.close()
+    quiet.close()
+    other.close()

@@ -1,0 +1,91 @@
+"""What the probes see of a real worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+from tasks.jobs.names import QUEUE_NAME
+from tasks.worker.health_file import VARIABLE
+from tests.integration.worker.processes import FRAGILE_APP, QUICK, Fleet, WorkerProcess
+from tests.services import RealServer, valkey_binary
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "health"
+
+
+def probe(file: Path, question: str) -> bool:
+    command = [sys.executable, "-m", "tasks.worker.probe", question]
+    return subprocess.run(command, env={**os.environ, VARIABLE: str(file)}, check=False).returncode == 0
+
+
+def test_a_worker_is_live_and_ready_then_drains_and_is_gone(fleet: Fleet, file: Path) -> None:
+    file.write_text("ready\n")  # Of a predecessor that was killed.
+    worker = fleet.start(**{VARIABLE: str(file), "NEOSERVE_MODEL": "scripted:0.05"})
+    wait_until(lambda: not file.exists(), "the old file is gone while the model loads", seconds=30)
+    assert not probe(file, "live")
+    worker.wait_ready()
+    wait_until(lambda: probe(file, "ready"), "the probe finds it ready")
+    assert probe(file, "live")
+    fleet.submit("j", num_tokens=100)
+    fleet.wait_status("j", "running")
+    worker.signal(signal.SIGTERM)
+    wait_until(lambda: not probe(file, "ready"), "a worker that drains is not ready")
+    assert probe(file, "live"), "it finishes its jobs: no reason to kill it"
+    assert worker.wait() == 0
+    assert worker.ended_jobs() == {"j": "succeeded"}
+    assert not file.exists()
+
+
+def test_a_worker_stays_live_while_its_server_is_away(tmp_path: Path, file: Path) -> None:
+    binary = valkey_binary()
+    assert binary is not None
+    server = RealServer(binary, tmp_path)
+    worker = WorkerProcess(server.url, tmp_path, "worker", *QUICK, app=FRAGILE_APP, **{VARIABLE: str(file)})
+
+    def written_again() -> None:
+        """More often than it would take to become not live."""
+        for _ in range(6):
+            before = file.stat().st_mtime
+            wait_until(lambda before=before: file.stat().st_mtime > before, "the file is renewed")
+
+    try:
+        wait_until(file.exists, "it is live when its model is warm", seconds=30)
+        written_again()
+        assert not probe(file, "ready"), "the server does not know it yet"
+        server.start()
+        worker.wait_ready()
+        server.stop()
+        wait_until(lambda: "does not answer" in worker.err, "it misses the server")
+        written_again()
+        assert "not live" not in worker.err
+    finally:
+        worker.stop()
+        server.stop()
+
+
+def test_a_worker_that_hears_no_ring_while_jobs_wait_is_not_live(fleet: Fleet, file: Path) -> None:
+    worker = fleet.start_ready(app=FRAGILE_APP, **{VARIABLE: str(file)})
+    with Celery(broker=fleet.url) as remote:
+        # What a consumer does that has not noticed a new connection: everything else goes on.
+        assert remote.control.cancel_consumer(QUEUE_NAME, reply=True, timeout=5, limit=1)
+        fleet.submit("j")
+        wait_until(
+            lambda: "not live: jobs wait and no ring was heard" in worker.err, "it says so", seconds=20
+        )
+        os.utime(file, (0, 0))
+        assert not probe(file, "live"), "nobody renews the file"
+        assert fleet.store.get("j").status == "queued"
+        remote.control.add_consumer(QUEUE_NAME)
+        fleet.wait_status("j", "succeeded")
+        wait_until(lambda: "live again" in worker.err, "it is live again")
+        assert probe(file, "live")
