@@ -10,22 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from tokenizers import Tokenizer
-from transformers import GPTNeoForCausalLM
-from transformers.utils import logging as transformers_logging
 
 from tasks.engine.runner import ModelRunner
 from tasks.engine.types import GenerationRequest
 from tasks.model.cuda_runner import CudaRunner
 from tasks.model.detokenizer import ByteLevelDetokenizer, token_bytes
 from tasks.model.device import Device
-from tasks.model.errors import ModelError, reason
+from tasks.model.errors import ModelError
 from tasks.model.folder import fingerprint, read_config, read_json, weight_files
 from tasks.model.forms import choose
 from tasks.model.gpt_neo import GPTNeoRunner
 from tasks.model.gpu import find_device, gpu_forms
 from tasks.model.memory import return_freed_memory
+from tasks.model.network import load_network, read_network_config
 from tasks.model.precision import Kernels, Precision
 from tasks.model.source import SHIPPED_MODEL, find
 from tasks.model.threads import release_team
@@ -48,8 +46,6 @@ DEFAULTED = (
 )
 #: What transformers takes where a model says nothing.
 LIBRARY_DEFAULTS = {"top_k": 50}
-#: What transformers raises for a configuration that does not describe these weights, or cannot be run here.
-UNLOADABLE = (StrictDataclassError, ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,11 +119,12 @@ def load(
     config = read_config(folder)
     files = weight_files(folder)
     tokenizer_json = read_tokenizer(folder)
-    check_vocabulary(Tokenizer.from_str(tokenizer_json), config.get("vocab_size", 0), folder)
+    network_config = read_network_config(folder)
+    check_vocabulary(Tokenizer.from_str(tokenizer_json), network_config.vocab_size, folder)
     generation_path = folder / "generation_config.json"
     generation = read_json(generation_path) if generation_path.exists() else {}
     _use_one_interop_thread()
-    weights = pack(_load_network(folder, where), forms)
+    weights = pack(load_network(folder, network_config, where), forms)
     return_freed_memory()
     release_team()  # From here on the engine's thread computes.
     logger.info(
@@ -153,40 +150,6 @@ def _use_one_interop_thread() -> None:
     """Steps run one after the other: threads beside those of OpenMP would only take their cores."""
     if torch.get_num_interop_threads() != 1:
         torch.set_num_interop_threads(1)  # A second call is an error.
-
-
-def _load_network(folder: Path, where: torch.device) -> GPTNeoForCausalLM:
-    # What is wrong with the weights is said in one line below.
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    read: Any = GPTNeoForCausalLM.from_pretrained
-    try:
-        network, report = read(
-            folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except (
-        StrictDataclassError,
-        ImportError,
-        OSError,
-        ValueError,
-        RuntimeError,
-        TypeError,
-        KeyError,
-    ) as error:
-        raise ModelError(
-            f"{folder} cannot be loaded as GPT-Neo ({reason(error)}): check its config.json"
-        ) from error
-    if report["missing_keys"]:
-        raise ModelError(
-            f"the weights in {folder} lack {len(report['missing_keys'])} tensors that config.json asks for,"
-            f" among them {min(report['missing_keys'])}: save or fetch the model again"
-        )
-    loaded: GPTNeoForCausalLM = network.eval().to(where)
-    return loaded
 
 
 def _eos_token_ids(config: Mapping[str, Any], generation: Mapping[str, Any]) -> frozenset[int]:

@@ -78,6 +78,26 @@ def _remove(name: str) -> Callable[[Path], None]:
         (_write("tokenizer_config.json", '{"auto_map": {}}'), "tokenizer_config.json names code", "remove"),
         (_edit("config.json", num_layers=3), "cannot be loaded as GPT-Neo", "check its config.json"),
         (_edit("config.json", hidden_size=32), "cannot be loaded as GPT-Neo", "check its config.json"),
+        *(
+            (_edit("config.json", **{name: value}), f"{name} must be a whole number of at least 1", "save or")
+            for name, value in (
+                ("window_size", 0),
+                ("window_size", -3),
+                ("num_heads", 0),
+                ("num_heads", -4),
+            )
+        ),
+        *(
+            (_edit("config.json", **{name: value}), "cannot be loaded as GPT-Neo", "check its config.json")
+            for name, value in (
+                ("window_size", 1.5),
+                ("window_size", True),
+                ("vocab_size", None),
+                ("vocab_size", "300"),
+                ("dtype", "zzz"),
+                ("id2label", 3),
+            )
+        ),
         (_edit("config.json", num_heads="four"), "cannot be loaded as GPT-Neo", "check its config.json"),
         (
             _edit("config.json", quantization_config={"quant_method": "bitsandbytes", "load_in_8bit": True}),

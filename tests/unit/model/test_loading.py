@@ -146,3 +146,12 @@ def test_truncation_and_padding_saved_with_a_tokenizer_are_dropped(
 def test_a_vocabulary_rounded_up_for_speed_is_fine(tmp_path: Path) -> None:
     folder = build_small_model(tmp_path / "model", vocab_size=384)
     assert len(some_tokens(load(str(folder)))) == 3
+
+
+def test_a_window_beyond_the_context_is_the_context(folder: Path) -> None:
+    edit_json(folder / "config.json", window_size=128)
+    expected = some_tokens(load(str(folder)))
+    edit_json(folder / "config.json", window_size=10**12)
+    model = load(str(folder))
+    assert {layer.window for layer in model.weights.layers} == {None, 128}
+    assert some_tokens(model) == expected
