@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from tokenizers import Tokenizer
 from tasks.engine.runner import ModelRunner
 from tasks.engine.types import GenerationRequest
 from tasks.model.cuda_runner import CudaRunner
+from tasks.model.defaults import end_tokens, generation_defaults
 from tasks.model.detokenizer import ByteLevelDetokenizer, token_bytes
 from tasks.model.device import Device
 from tasks.model.errors import ModelError
@@ -33,19 +33,6 @@ from tasks.model.weights import Weights, pack
 __all__ = ["SHIPPED_MODEL", "LoadedModel", "ModelError", "load"]
 
 logger = logging.getLogger(__name__)
-
-#: The parameters of a request for which a model may bring its own defaults.
-DEFAULTED = (
-    "do_sample",
-    "temperature",
-    "top_k",
-    "top_p",
-    "repetition_penalty",
-    "max_length",
-    "max_new_tokens",
-)
-#: What transformers takes where a model says nothing.
-LIBRARY_DEFAULTS = {"top_k": 50}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,6 +110,8 @@ def load(
     check_vocabulary(Tokenizer.from_str(tokenizer_json), network_config.vocab_size, folder)
     generation_path = folder / "generation_config.json"
     generation = read_json(generation_path) if generation_path.exists() else {}
+    ends = end_tokens(folder, config, generation, network_config.vocab_size)
+    defaults = generation_defaults(folder, config, generation)
     _use_one_interop_thread()
     weights = pack(load_network(folder, network_config, where), forms)
     return_freed_memory()
@@ -141,8 +130,8 @@ def load(
         fingerprint=fingerprint([*described, *files], tokenizer_json),
         weights=weights,
         tokenizer_json=tokenizer_json,
-        eos_token_ids=_eos_token_ids(config, generation),
-        generation_defaults=_generation_defaults(config, generation),
+        eos_token_ids=ends,
+        generation_defaults=defaults,
     )
 
 
@@ -150,18 +139,3 @@ def _use_one_interop_thread() -> None:
     """Steps run one after the other: threads beside those of OpenMP would only take their cores."""
     if torch.get_num_interop_threads() != 1:
         torch.set_num_interop_threads(1)  # A second call is an error.
-
-
-def _eos_token_ids(config: Mapping[str, Any], generation: Mapping[str, Any]) -> frozenset[int]:
-    value = generation.get("eos_token_id", config.get("eos_token_id", 50256))
-    if value is None:
-        return frozenset()
-    return frozenset(value if isinstance(value, list) else [value])
-
-
-def _generation_defaults(config: Mapping[str, Any], generation: Mapping[str, Any]) -> dict[str, Any]:
-    task = (config.get("task_specific_params") or {}).get("text-generation") or {}
-    defaults: dict[str, Any] = {}
-    for source in (LIBRARY_DEFAULTS, generation, task):
-        defaults |= {name: source[name] for name in DEFAULTED if source.get(name) is not None}
-    return defaults
