@@ -22,6 +22,7 @@ from tasks.model.folder import fingerprint, read_config, read_json, weight_files
 from tasks.model.forms import choose
 from tasks.model.gpt_neo import GPTNeoRunner
 from tasks.model.gpu import find_device, gpu_forms
+from tasks.model.magnitude import check_finite, forms_that_hold
 from tasks.model.memory import return_freed_memory
 from tasks.model.network import load_network, read_network_config
 from tasks.model.precision import Kernels, Precision
@@ -113,7 +114,10 @@ def load(
     ends = end_tokens(folder, config, generation, network_config.vocab_size)
     defaults = generation_defaults(folder, config, generation)
     _use_one_interop_thread()
-    weights = pack(load_network(folder, network_config, where), forms)
+    network = load_network(folder, network_config, where)
+    check_finite(network, folder)
+    weights = pack(network, forms_that_hold(network, folder, forms, precision, kernels))
+    del network
     return_freed_memory()
     release_team()  # From here on the engine's thread computes.
     logger.info(
