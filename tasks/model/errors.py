@@ -22,7 +22,10 @@ class BrokenLogits(ModelError):
     code = "broken_logits"
 
     def __init__(self) -> None:
-        super().__init__(self.__doc__)
+        super().__init__(
+            "The model computed something that is not a number for this text; if that happens with one model"
+            " often, serve it with NEOSERVE_PRECISION=float32, which holds larger numbers"
+        )
 
 
 def reason(error: Exception) -> str:

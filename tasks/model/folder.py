@@ -52,8 +52,7 @@ def weight_files(folder: Path) -> list[Path]:
     if (folder / SINGLE).exists():
         files = [folder / SINGLE]
     elif (folder / INDEX).exists():
-        names = set(read_json(folder / INDEX).get("weight_map", {}).values())
-        files = [folder / name for name in sorted(names)]
+        files = [folder / name for name in _shards(folder / INDEX)]
     else:
         files = []
     if not files:
@@ -63,6 +62,15 @@ def weight_files(folder: Path) -> list[Path]:
     for file in files:
         _check_weights(file)
     return files
+
+
+def _shards(index: Path) -> list[str]:
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+        raise ModelError(
+            f"{index}: weight_map must name the file of each tensor: save or fetch the model again"
+        )
+    return sorted(set(weight_map.values()))
 
 
 def _check_weights(file: Path) -> None:

@@ -6,26 +6,25 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from tokenizers import Tokenizer
-from transformers import GPTNeoForCausalLM
-from transformers.utils import logging as transformers_logging
 
 from tasks.engine.runner import ModelRunner
 from tasks.engine.types import GenerationRequest
 from tasks.model.cuda_runner import CudaRunner
+from tasks.model.defaults import end_tokens, generation_defaults
 from tasks.model.detokenizer import ByteLevelDetokenizer, token_bytes
 from tasks.model.device import Device
-from tasks.model.errors import ModelError, reason
+from tasks.model.errors import ModelError
 from tasks.model.folder import fingerprint, read_config, read_json, weight_files
 from tasks.model.forms import choose
 from tasks.model.gpt_neo import GPTNeoRunner
 from tasks.model.gpu import find_device, gpu_forms
+from tasks.model.magnitude import check_finite, forms_that_hold
 from tasks.model.memory import return_freed_memory
+from tasks.model.network import load_network, read_network_config
 from tasks.model.precision import Kernels, Precision
 from tasks.model.source import SHIPPED_MODEL, find
 from tasks.model.threads import release_team
@@ -35,21 +34,6 @@ from tasks.model.weights import Weights, pack
 __all__ = ["SHIPPED_MODEL", "LoadedModel", "ModelError", "load"]
 
 logger = logging.getLogger(__name__)
-
-#: The parameters of a request for which a model may bring its own defaults.
-DEFAULTED = (
-    "do_sample",
-    "temperature",
-    "top_k",
-    "top_p",
-    "repetition_penalty",
-    "max_length",
-    "max_new_tokens",
-)
-#: What transformers takes where a model says nothing.
-LIBRARY_DEFAULTS = {"top_k": 50}
-#: What transformers raises for a configuration that does not describe these weights, or cannot be run here.
-UNLOADABLE = (StrictDataclassError, ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,11 +107,17 @@ def load(
     config = read_config(folder)
     files = weight_files(folder)
     tokenizer_json = read_tokenizer(folder)
-    check_vocabulary(Tokenizer.from_str(tokenizer_json), config.get("vocab_size", 0), folder)
+    network_config = read_network_config(folder)
+    check_vocabulary(Tokenizer.from_str(tokenizer_json), network_config.vocab_size, folder)
     generation_path = folder / "generation_config.json"
     generation = read_json(generation_path) if generation_path.exists() else {}
+    ends = end_tokens(folder, config, generation, network_config.vocab_size)
+    defaults = generation_defaults(folder, config, generation)
     _use_one_interop_thread()
-    weights = pack(_load_network(folder, where), forms)
+    network = load_network(folder, network_config, where)
+    check_finite(network, folder)
+    weights = pack(network, forms_that_hold(network, folder, forms, precision, kernels))
+    del network
     return_freed_memory()
     release_team()  # From here on the engine's thread computes.
     logger.info(
@@ -144,8 +134,8 @@ def load(
         fingerprint=fingerprint([*described, *files], tokenizer_json),
         weights=weights,
         tokenizer_json=tokenizer_json,
-        eos_token_ids=_eos_token_ids(config, generation),
-        generation_defaults=_generation_defaults(config, generation),
+        eos_token_ids=ends,
+        generation_defaults=defaults,
     )
 
 
@@ -153,52 +143,3 @@ def _use_one_interop_thread() -> None:
     """Steps run one after the other: threads beside those of OpenMP would only take their cores."""
     if torch.get_num_interop_threads() != 1:
         torch.set_num_interop_threads(1)  # A second call is an error.
-
-
-def _load_network(folder: Path, where: torch.device) -> GPTNeoForCausalLM:
-    # What is wrong with the weights is said in one line below.
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    read: Any = GPTNeoForCausalLM.from_pretrained
-    try:
-        network, report = read(
-            folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except (
-        StrictDataclassError,
-        ImportError,
-        OSError,
-        ValueError,
-        RuntimeError,
-        TypeError,
-        KeyError,
-    ) as error:
-        raise ModelError(
-            f"{folder} cannot be loaded as GPT-Neo ({reason(error)}): check its config.json"
-        ) from error
-    if report["missing_keys"]:
-        raise ModelError(
-            f"the weights in {folder} lack {len(report['missing_keys'])} tensors that config.json asks for,"
-            f" among them {min(report['missing_keys'])}: save or fetch the model again"
-        )
-    loaded: GPTNeoForCausalLM = network.eval().to(where)
-    return loaded
-
-
-def _eos_token_ids(config: Mapping[str, Any], generation: Mapping[str, Any]) -> frozenset[int]:
-    value = generation.get("eos_token_id", config.get("eos_token_id", 50256))
-    if value is None:
-        return frozenset()
-    return frozenset(value if isinstance(value, list) else [value])
-
-
-def _generation_defaults(config: Mapping[str, Any], generation: Mapping[str, Any]) -> dict[str, Any]:
-    task = (config.get("task_specific_params") or {}).get("text-generation") or {}
-    defaults: dict[str, Any] = {}
-    for source in (LIBRARY_DEFAULTS, generation, task):
-        defaults |= {name: source[name] for name in DEFAULTED if source.get(name) is not None}
-    return defaults

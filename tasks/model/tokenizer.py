@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -35,6 +36,11 @@ def read_tokenizer(folder: Path) -> str:
     tokenizer.no_padding()
     text: str = tokenizer.to_str()
     _check_byte_level(text, path)
+    if not tokenizer.encode(string.printable).ids:
+        raise ModelError(
+            f"{folder}: the tokenizer knows no text, its vocabulary is empty: save or fetch the"
+            " tokenizer again"
+        )
     return text
 
 

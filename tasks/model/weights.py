@@ -138,6 +138,8 @@ def _move(form: type[Linear], *parts: nn.Linear) -> Linear:
 
 
 def _table(embedding: Tensor, *, may_round: bool) -> Tensor:
-    """The embedding for looking rows up: in half precision where that is asked for, or loses nothing."""
+    """The embedding for looking rows up: in half precision where that is asked for and can hold it, or loses
+    nothing."""
     half = embedding.half()
-    return half if may_round or torch.equal(half.float(), embedding) else embedding.clone()
+    fits = bool(half.isfinite().all()) if may_round else torch.equal(half.float(), embedding)
+    return half if fits else embedding.clone()

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tasks.model.native.library import FOLDER, PATH, applicable, sources
+from tasks.model.native.library import FOLDER, PATH, TRAILER, applicable, sources
 
 COMMON = ("-O3", "-std=c++17", "-fPIC", "-fopenmp", "-Wall", "-Wextra", "-Wno-maybe-uninitialized")
 AVX2 = ("-mavx2", "-mfma", "-mf16c")
@@ -44,6 +44,11 @@ def build(compiler: str, target: Path) -> None:
         library = f"{folder}/{target.name}"
         objects = [f"{folder}/{name}.o" for name in UNITS]
         subprocess.run([compiler, "-shared", "-fopenmp", *objects, "-o", library], check=True)
+        with open(library, "ab") as file:
+            file.write(TRAILER)
+            file.flush()
+            # A machine that fails now shall not keep the name without the content.
+            os.fsync(file.fileno())
         # At once, for those who are just loading it.
         os.replace(library, target)
 

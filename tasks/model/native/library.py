@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent
 PATH = FOLDER / "libneoserve.so"
+#: What a build appends. To load a library that was cut off ends the process.
+TRAILER = b"neoserve: complete\n"
 
 
 class Level(IntEnum):
@@ -42,6 +44,13 @@ def sources() -> str:
     return content.hexdigest()
 
 
+def is_complete(path: Path) -> bool:
+    """Whether the file ends as a build ended it. Raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(TRAILER)))
+        return file.read() == TRAILER
+
+
 @cache
 def load(path: Path = PATH) -> ctypes.CDLL | None:
     """None where the library was not built, or cannot be loaded. torch has been imported: its threads are
@@ -49,6 +58,8 @@ def load(path: Path = PATH) -> ctypes.CDLL | None:
     if not applicable() or not path.exists():
         return None
     try:
+        if not is_complete(path):
+            raise OSError("it is incomplete, build it again: python -m tasks.model.native.build")
         library = ctypes.CDLL(str(path))
         library.neoserve_sources.restype = c_char_p
         built_from = library.neoserve_sources().decode()

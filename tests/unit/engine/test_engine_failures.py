@@ -174,12 +174,15 @@ def test_abort_ends_everything_wherever_it_is() -> None:
         {"prompt_ids": ()},
         {"max_new_tokens": 0},
         {"stop": ("fine", "")},
-        {"sampling": SamplingParams(temperature=0.0)},
+        {"sampling": SamplingParams(do_sample=True, temperature=0.0)},
         {"sampling": SamplingParams(temperature=math.nan)},
+        {"sampling": SamplingParams(temperature=math.inf)},
         {"sampling": SamplingParams(top_k=-1)},
         {"sampling": SamplingParams(top_p=0.0)},
         {"sampling": SamplingParams(top_p=1.1)},
         {"sampling": SamplingParams(repetition_penalty=0.0)},
+        {"sampling": SamplingParams(repetition_penalty=1e38)},
+        {"sampling": SamplingParams(repetition_penalty=math.nan)},
         {"sampling": SamplingParams(seed=2**63)},
     ],
     ids=str,
@@ -189,6 +192,13 @@ def test_a_request_that_cannot_run_is_refused_at_submit(fields: dict[str, object
     with pytest.raises(InvalidRequest):
         engine.submit(make_request(**fields))
     assert not engine.has_work
+
+
+def test_without_sampling_a_temperature_of_0_is_none_of_our_business() -> None:
+    engine = make_engine(ScriptedRunner())
+    generation = engine.submit(make_request(max_new_tokens=1, sampling=SamplingParams(temperature=0.0)))
+    engine.step()
+    assert (generation.num_tokens, generation.error) == (1, None)
 
 
 def test_a_request_that_exceeds_the_context_is_refused_naming_the_numbers() -> None:

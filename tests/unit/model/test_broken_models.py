@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,20 @@ def _drop_shard(folder: Path) -> None:
     read_network(folder).save_pretrained(folder, max_shard_size="200KB")
     (folder / "model.safetensors").unlink(missing_ok=True)
     min(folder.glob("model-*.safetensors")).unlink()
+
+
+def _write_index(weight_map: Any) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder / "model.safetensors").unlink()
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+
+    return write
+
+
+def _empty_vocabulary(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.json").write_text("{}")
+    (folder / "merges.txt").write_text("")
 
 
 def _other_decoder(folder: Path) -> None:
@@ -78,6 +93,26 @@ def _remove(name: str) -> Callable[[Path], None]:
         (_write("tokenizer_config.json", '{"auto_map": {}}'), "tokenizer_config.json names code", "remove"),
         (_edit("config.json", num_layers=3), "cannot be loaded as GPT-Neo", "check its config.json"),
         (_edit("config.json", hidden_size=32), "cannot be loaded as GPT-Neo", "check its config.json"),
+        *(
+            (_edit("config.json", **{name: value}), f"{name} must be a whole number of at least 1", "save or")
+            for name, value in (
+                ("window_size", 0),
+                ("window_size", -3),
+                ("num_heads", 0),
+                ("num_heads", -4),
+            )
+        ),
+        *(
+            (_edit("config.json", **{name: value}), "cannot be loaded as GPT-Neo", "check its config.json")
+            for name, value in (
+                ("window_size", 1.5),
+                ("window_size", True),
+                ("vocab_size", None),
+                ("vocab_size", "300"),
+                ("dtype", "zzz"),
+                ("id2label", 3),
+            )
+        ),
         (_edit("config.json", num_heads="four"), "cannot be loaded as GPT-Neo", "check its config.json"),
         (
             _edit("config.json", quantization_config={"quant_method": "bitsandbytes", "load_in_8bit": True}),
@@ -91,6 +126,19 @@ def _remove(name: str) -> Callable[[Path], None]:
         (_remove("model.safetensors"), "holds no weights", "save the model as model.safetensors"),
         (_drop_tensors, "lack 4 tensors", "save or fetch the model again"),
         (_drop_shard, "00001-of-", "fetch or save it again"),
+        *(
+            (_write_index(weight_map), "weight_map must name the file", "save or fetch the model again")
+            for weight_map in (None, ["model.safetensors"], {"lm_head.weight": 3}, {"lm_head.weight": ["a"]})
+        ),
+        *(
+            (
+                _edit("config.json", task_specific_params=params),
+                "task_specific_params",
+                "correct or remove it",
+            )
+            for params in ([1], "text-generation", {"text-generation": [1]}, {"text-generation": "sample"})
+        ),
+        (_empty_vocabulary, "the tokenizer knows no text", "save or fetch the tokenizer"),
         (_remove("tokenizer.json"), "tokenizer.json is missing", "save the model's tokenizer"),
         (_write("tokenizer.json", "{}"), "tokenizer.json cannot be read", "save or fetch the tokenizer"),
         (_other_decoder, "tokenizer.json decodes with WordPiece", "put the model's own tokenizer there"),

@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from tokenizers import Tokenizer
 
-from tasks.model.loading import LoadedModel, load
+from tasks.model.loading import LoadedModel, ModelError, load
 from tests.fakes import make_request
 from tests.models import build_small_model
 from tests.reference import generate, numbers_engine, read_network, run_all, tokens
@@ -146,3 +146,56 @@ def test_truncation_and_padding_saved_with_a_tokenizer_are_dropped(
 def test_a_vocabulary_rounded_up_for_speed_is_fine(tmp_path: Path) -> None:
     folder = build_small_model(tmp_path / "model", vocab_size=384)
     assert len(some_tokens(load(str(folder)))) == 3
+
+
+def test_a_window_beyond_the_context_is_the_context(folder: Path) -> None:
+    edit_json(folder / "config.json", window_size=128)
+    expected = some_tokens(load(str(folder)))
+    edit_json(folder / "config.json", window_size=10**12)
+    model = load(str(folder))
+    assert {layer.window for layer in model.weights.layers} == {None, 128}
+    assert some_tokens(model) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", "hot"),
+        ("temperature", 0),
+        ("temperature", float("nan")),
+        ("top_k", -1),
+        ("top_k", "x"),
+        ("top_p", 5),
+        ("do_sample", "yes"),
+        ("max_length", 0),
+        ("repetition_penalty", 1e9),
+    ],
+)
+@pytest.mark.parametrize("file", ["generation_config.json", "config.json"])
+def test_a_default_that_no_request_may_have_is_left_out_and_logged(
+    folder: Path, file: str, name: str, value: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    edit_json(folder / "config.json", task_specific_params=None)
+    of_task = {"task_specific_params": {"text-generation": {name: value}}}
+    edit_json(folder / file, **({name: value} if file == "generation_config.json" else of_task))
+    assert load(str(folder)).generation_defaults == {"top_k": 50}
+    (line,) = (each.getMessage() for each in caplog.records if "left out" in each.getMessage())
+    assert f"{folder / file}: {name} cannot be {value!r}" in line
+
+
+@pytest.mark.parametrize("file", ["generation_config.json", "config.json"])
+@pytest.mark.parametrize("value", ["x", [None], {}, 10**9, -1, True, [0, 298]])
+def test_end_tokens_that_are_not_in_the_vocabulary_are_refused(folder: Path, file: str, value: Any) -> None:
+    if file == "config.json":
+        (folder / "generation_config.json").unlink()
+    edit_json(folder / file, eos_token_id=value)
+    with pytest.raises(ModelError, match=r"eos_token_id|cannot be loaded as GPT-Neo"):
+        load(str(folder))
+
+
+def test_texts_end_with_the_usual_end_token_where_none_is_named(folder: Path) -> None:
+    (folder / "generation_config.json").unlink()
+    config = json.loads((folder / "config.json").read_text())
+    del config["eos_token_id"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert load(str(folder)).eos_token_ids == {50256}

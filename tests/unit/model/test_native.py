@@ -180,6 +180,18 @@ def test_a_level_that_the_processor_does_not_have_is_refused(monkeypatch: pytest
         NativeAttention(half=False, level=Level.AMX)
 
 
+@pytest.mark.parametrize("share", [0, 0.5, 0.999])
+def test_a_library_that_was_cut_off_is_not_even_opened(
+    tmp_path: Path, share: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    require(Level.AVX2)
+    content = library.PATH.read_bytes()
+    (tmp_path / "cut.so").write_bytes(content[: int(share * len(content))])
+    assert load(tmp_path / "cut.so") is None
+    (line,) = (each.getMessage() for each in caplog.records)
+    assert "cut.so cannot be loaded: it is incomplete" in line
+
+
 def test_a_library_that_is_missing_broken_or_out_of_date_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -187,7 +199,7 @@ def test_a_library_that_is_missing_broken_or_out_of_date_is_not_used(
     caplog.set_level(logging.WARNING, logger=library.__name__)
     assert load(tmp_path / "missing.so") is None
     assert not caplog.records
-    (tmp_path / "broken.so").write_bytes(b"this is no library")
+    (tmp_path / "broken.so").write_bytes(b"this is no library" + library.TRAILER)
     assert load(tmp_path / "broken.so") is None
     old = Path(shutil.copyfile(library.PATH, tmp_path / "old.so"))
     monkeypatch.setattr(library, "sources", lambda: "another state")
