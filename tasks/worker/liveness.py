@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from redis import RedisError
+
 from tasks.jobs.errors import StoreUnavailable
 from tasks.worker.standstill import Standstill
 
@@ -39,7 +41,7 @@ class Signs(Protocol):
         """No further job can be taken now."""
 
     def jobs_wait(self) -> bool:
-        """For this worker's model. Raises StoreUnavailable."""
+        """For this worker's model. Raises StoreUnavailable or RedisError."""
 
 
 class Liveness:
@@ -81,5 +83,5 @@ class Liveness:
     def _jobs_wait(self) -> bool:
         try:
             return self._signs.jobs_wait()
-        except StoreUnavailable:
+        except (StoreUnavailable, RedisError):  # Also what somebody else wrote there.
             return False

@@ -68,6 +68,12 @@ def test_a_worker_stays_live_while_its_server_is_away(tmp_path: Path, file: Path
         wait_until(lambda: "does not answer" in worker.err, "it misses the server")
         written_again()
         assert "not live" not in worker.err
+        server.start()
+        wait_until(lambda: "Redis answers again" in worker.err, "it has found the server again")
+        # Celery takes longer to come back than this worker's short patience lasts.
+        wait_until(lambda: worker.err.count("not live") == worker.err.count("live again"), "live")
+        written_again()
+        assert probe(file, "ready")
     finally:
         worker.stop()
         server.stop()

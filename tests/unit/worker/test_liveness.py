@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from redis import ResponseError
 
 from tasks.jobs.errors import StoreUnavailable
 from tasks.worker.liveness import LIMIT_SECONDS, Liveness
@@ -13,13 +14,13 @@ class FakeSigns:
         self.excused = False
         self.full = False
         self.waiting = False
-        self.store_away = False
+        self.error: Exception | None = None
         self.moving = {"num_ticks", "num_exchanges"}
         self.num_ticks = self.num_exchanges = self.num_entered = 0
 
     def jobs_wait(self) -> bool:
-        if self.store_away:
-            raise StoreUnavailable
+        if self.error is not None:
+            raise self.error
         return self.waiting
 
     def go_on(self) -> None:
@@ -92,6 +93,7 @@ def test_redis_being_away_or_a_drain_excuses_everything(watched: Watched) -> Non
     assert not watched.after(2)
 
 
-def test_a_question_that_is_not_answered_is_no_sign(watched: Watched) -> None:
-    watched.signs.store_away = True
+@pytest.mark.parametrize("error", [StoreUnavailable(), ResponseError("WRONGTYPE")])
+def test_a_question_that_is_not_answered_is_no_sign(watched: Watched, error: Exception) -> None:
+    watched.signs.error = error
     assert watched.after(LONG)
