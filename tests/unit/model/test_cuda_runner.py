@@ -176,6 +176,7 @@ def test_an_error_of_the_gpu_breaks_the_runner_and_no_other_error_does(
     gpu_weights: Weights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner = new_runner(gpu_weights, 1)
+    runner.admit(0, (1, 2), 3, SamplingParams())
     for message, expected in (("CUDA error: misaligned address", RunnerBroken), ("shapes", RuntimeError)):
         monkeypatch.setattr(runner, "_decode", Mock(side_effect=RuntimeError(message)))
         monkeypatch.setattr(runner, "_prefill", Mock(side_effect=RuntimeError(message)))
