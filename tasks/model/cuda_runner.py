@@ -115,8 +115,8 @@ class CudaRunner:
         """One pass over the prompts and one over the decoding rows; see ModelRunner. A row whose logits are
         broken gets BrokenLogits.
 
-        As GPTNeoRunner's, a pass that fails can be repeated. After an error of the device itself every run
-        fails, and so does each row of the step.
+        As GPTNeoRunner's, a pass that fails can be repeated; not so after an error of the device itself, as
+        which RunnerBroken is raised.
         """
         decoding = [chunk for chunk in chunks if chunk.emits and len(chunk.token_ids) == 1]
         prompts = [chunk for chunk in chunks if not chunk.emits or len(chunk.token_ids) > 1]
