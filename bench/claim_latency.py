@@ -27,6 +27,7 @@ from celery import Celery
 from celery.concurrency.thread import TaskPool
 
 from bench.machine import describe_machine
+from bench.options import positive
 from tasks.jobs.connection import connect
 from tasks.jobs.ring import CeleryRing
 from tasks.jobs.store import JobStore
@@ -131,9 +132,11 @@ def server_version(url: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Free slot to next claim, with and without the wake-up.")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=200, help="per round with the wake-up")
-    parser.add_argument("--control-jobs", type=int, default=12, help="per round without: about a second each")
+    parser.add_argument("--rounds", type=positive, default=3)
+    parser.add_argument("--jobs", type=positive, default=200, help="per round with the wake-up")
+    parser.add_argument(
+        "--control-jobs", type=positive, default=12, help="per round without: about a second each"
+    )
     options = parser.parse_args()
     binary = valkey_binary()
     if binary is None:

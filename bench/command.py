@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from bench.machine import describe_machine
+from bench.options import one_of, positive, several
 from bench.random_model import random_model
 from bench.result import Result
 from tasks.model.loading import LoadedModel, load
@@ -24,10 +25,15 @@ class Command:
             description=module_doc, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         add = self.parser.add_argument
-        add("--rounds", type=int, default=rounds, help=f"of all contenders in turn (default {rounds})")
-        add("--precision", default=precision, help=f"of our side (default {precision})")
+        add("--rounds", type=positive, default=rounds, help=f"of all contenders in turn (default {rounds})")
+        add(
+            "--precision",
+            type=several(one_of(Precision)),
+            default=precision,
+            help=f"of our side, {', '.join(Precision)} (default {precision})",
+        )
         add("--model", type=Path, help="folder of a GPT-Neo (default: a random one of 125M)")
-        add("--threads", type=int, help="of torch, on both sides (default: one for each core)")
+        add("--threads", type=positive, help="of torch, on both sides (default: one for each core)")
         add("--json", type=Path, help="folder for the result, which bench.report reads")
 
     @contextmanager
@@ -54,7 +60,7 @@ class Run:
     def models(self) -> dict[Precision, LoadedModel]:
         """The model in every form that was asked for and that this processor has."""
         models = {}
-        for precision in map(Precision, self.options.precision.split(",")):
+        for precision in map(Precision, self.options.precision):
             model = load(str(self.folder), precision=precision)
             if model.weights.precision is precision:
                 models[precision] = model

@@ -20,6 +20,7 @@ from typing import Any
 
 from bench.command import Command, Run
 from bench.generate import generate, read_network
+from bench.options import one_of, several
 from bench.result import Result, Table
 from bench.rounds import alternate, ratio, timed
 from tasks.engine.engine import Engine
@@ -164,12 +165,11 @@ def memory(folder: Path, precisions: list[Precision]) -> Iterator[list[str]]:
 
 
 def bench(run: Run) -> Result:
-    wanted = run.options.cases.split(",")
     models, network = run.models(), read_network(run.folder)
     table: list[list[str]] = []
     found: dict[str, float] = {}
     for case in CASES:
-        if case.name in wanted:
+        if case.name in run.options.cases:
             measured = compare(models, network, case, run.rounds)
             table += rows(case, measured)
             found |= dict(figures(case, measured))
@@ -191,7 +191,10 @@ def bench(run: Run) -> Result:
 
 def main() -> None:
     command = Command(__doc__, rounds=3)
-    command.parser.add_argument("--cases", default=",".join(case.name for case in CASES))
+    names = [case.name for case in CASES]
+    command.parser.add_argument(
+        "--cases", type=several(one_of(names)), default=names, help=f"of {', '.join(names)} (default: all)"
+    )
     with command.running() as run:
         run.finish(bench(run))
 

@@ -36,8 +36,10 @@ from bench.bare_celery import round_trips
 from bench.http_clients import Answer
 from bench.in_process import InProcess, Times, model_without_end
 from bench.machine import describe_machine
+from bench.options import one_of, positive, several
 from bench.result import Result, Table
 from bench.stack import ServedStack
+from tasks.model.precision import Precision
 from tasks.worker.served_model import load_model, use_threads
 from tasks.worker.settings import WorkerSettings
 
@@ -147,8 +149,7 @@ class Report:
 
 
 def bench(options: argparse.Namespace, work: Path) -> Report:
-    clients = [int(number) for number in options.clients.split(",")]
-    lengths = [int(number) for number in options.new_tokens.split(",")]
+    clients, lengths = options.clients, options.new_tokens
     slots = options.slots or max(clients)
     environ = {
         "NEOSERVE_MODEL": model_without_end(options.model, work / "model"),
@@ -198,13 +199,13 @@ def figures(report: Report) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="The whole stack over HTTP against the engine in process.")
     parser.add_argument("--model", default="125m")
-    parser.add_argument("--precision", default="auto")
-    parser.add_argument("--clients", default="1,8,32")
+    parser.add_argument("--precision", type=one_of(Precision), default="auto")
+    parser.add_argument("--clients", type=several(positive), default="1,8,32")
     parser.add_argument("--slots", type=int, default=0, help="0: as many as clients")
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=4, help="of each client and round, at least")
-    parser.add_argument("--new-tokens", default="50,200")
+    parser.add_argument("--rounds", type=positive, default=5)
+    parser.add_argument("--requests", type=positive, default=4, help="of each client and round, at least")
+    parser.add_argument("--new-tokens", type=several(positive), default="50,200")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     threads = use_threads(options.threads)

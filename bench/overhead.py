@@ -21,6 +21,7 @@ from statistics import median
 
 from bench.command import Command, Run
 from bench.engine import Case, submit
+from bench.options import positive
 from bench.result import Result, Table
 from bench.rounds import alternate
 from bench.sampling import STARTING_STEPS
@@ -109,7 +110,7 @@ def bench(run: Run) -> Result:
 
 def main() -> None:
     command = Command(__doc__, rounds=3)
-    command.parser.add_argument("--steps", type=int, default=60)
+    command.parser.add_argument("--steps", type=positive, default=60)
     with command.running() as run:
         run.finish(bench(run))
 

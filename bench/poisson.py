@@ -25,6 +25,7 @@ from bench.arrivals import Arrival, poisson
 from bench.command import Command, Run
 from bench.engine import SPARE_TOKENS, new_engine
 from bench.generate import generate, read_network
+from bench.options import positive
 from bench.result import Result, Table
 from bench.rounds import alternate, percentile
 from tasks.engine.generation import Generation
@@ -161,7 +162,7 @@ def bench(run: Run) -> Result:
 
 def main() -> None:
     command = Command(__doc__, rounds=1)
-    command.parser.add_argument("--requests", type=int, default=32)
+    command.parser.add_argument("--requests", type=positive, default=32)
     command.parser.add_argument(
         "--gap", type=float, default=0.05, help="seconds between arrivals, on average"
     )

@@ -18,6 +18,7 @@ from statistics import median
 
 from bench.command import Command, Run
 from bench.engine import SPARE_TOKENS
+from bench.options import positive
 from bench.result import Result, Table
 from bench.rounds import alternate, percentile, ratio
 from tasks.model.loading import LoadedModel
@@ -97,8 +98,8 @@ def bench(run: Run) -> Result:
 
 def main() -> None:
     command = Command(__doc__, rounds=2)
-    command.parser.add_argument("--shared", type=int, default=512)
-    command.parser.add_argument("--requests", type=int, default=16)
+    command.parser.add_argument("--shared", type=positive, default=512)
+    command.parser.add_argument("--requests", type=positive, default=16)
     with command.running() as run:
         run.finish(bench(run))
 

@@ -17,7 +17,7 @@ from client.child import Child, ChildSpec
 from client.data_folder import DataFolder
 from client.embedded_server import EmbeddedServer, find_server
 from client.plan import make_plan
-from tests.services import free_port
+from client.ports import free_port
 
 START_SECONDS = 120
 TRACE_SECONDS = 10

@@ -12,6 +12,7 @@ from tasks.engine.runner import Chunk
 from tasks.engine.types import SamplingParams
 from tasks.model.gpt_neo import GPTNeoRunner
 from tasks.model.linear import Linear
+from tasks.model.pages import PAGE_TOKENS, num_pages
 from tasks.model.weights import Weights
 
 
@@ -33,7 +34,12 @@ def forced_log_probabilities(weights: Weights, texts: Rows[Rows[int]], num_force
     """What the model says before each of the last `num_forced` tokens of the texts, which run together, a
     token of each in every step; [texts, forced, vocabulary]."""
     recorder = Recorder(weights.head)
-    runner = GPTNeoRunner(replace(weights, head=recorder), num_slots=len(texts), eos_token_ids=frozenset())
+    runner = GPTNeoRunner(
+        replace(weights, head=recorder),
+        num_slots=len(texts),
+        eos_token_ids=frozenset(),
+        num_kv_tokens=sum(PAGE_TOKENS * num_pages(len(text)) for text in texts),
+    )
     for slot, text in enumerate(texts):
         runner.admit(slot, text[:-num_forced], num_forced, SamplingParams())
         runner.run([Chunk(slot=slot, token_ids=text[: -num_forced - 1], start=0, emits=False)])

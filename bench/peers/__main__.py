@@ -21,6 +21,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.machine import describe_machine, matrix_units
+from bench.options import one_of, positive, several
 from bench.peers.cases import CASES, CHECKED_LENGTHS, CHECKED_TOKENS, Case, Checked, Rates, check, figures
 from bench.peers.contenders import CONTENDERS, STATIC, Contender
 from bench.peers.environment import FOLDER, python_of
@@ -136,8 +137,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--cases", default=",".join(case.name for case in CASES))
+    parser.add_argument("--rounds", type=positive, default=3)
+    names = [case.name for case in CASES]
+    parser.add_argument("--cases", type=several(one_of(names)), default=names)
     parser.add_argument("--only", help="modules of the contenders that take part")
     parser.add_argument("--json", type=Path, help="folder for the result, which bench.report reads")
     options = parser.parse_args()
@@ -148,7 +150,7 @@ def main() -> None:
         machine += f"\nmatrix units: {units}: a peer's default precision is bf16 here"
     print(machine, flush=True)
     wanted = options.only.split(",") if options.only else [each.module for each in CONTENDERS]
-    cases = tuple(case for case in CASES if case.name in options.cases.split(","))
+    cases = tuple(case for case in CASES if case.name in options.cases)
     with ExitStack() as stack:
         race = Race(random_model(), stack)
         for contender in CONTENDERS:
