@@ -24,6 +24,8 @@ QUICK = ("--without-mingle", "--without-gossip")
 class WorkerProcess:
     """`celery -A tasks.worker.app worker`, with nothing but an environment."""
 
+    APP = "tasks.worker.app"
+
     def __init__(self, url: str, folder: Path, name: str, *options: str, **settings: str) -> None:
         self._stdout, self._stderr = folder / f"{name}.out", folder / f"{name}.err"
         environment = {
@@ -33,7 +35,7 @@ class WorkerProcess:
             "OMP_NUM_THREADS": "1",
             **settings,
         }
-        command = [sys.executable, "-m", "celery", "-A", "tasks.worker.app", "worker", *options]
+        command = [sys.executable, "-m", "celery", "-A", self.APP, "worker", *options]
         with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
                 command, env=os.environ | environment, stdout=stdout, stderr=stderr
