@@ -46,7 +46,10 @@ class Api(ApiProcess):
 
 
 class Stack:
-    """Leaves no process behind. `lease` is the product's own 10 s, or shorter to be over sooner."""
+    """Leaves no process behind. `lease` is the product's own 10 s, or shorter to be over sooner.
+
+    `wrapper` is a line of shell that is run before the server, in its process.
+    """
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class Stack:
         lease: float = 10.0,
         switches: Iterable[str] = (),
         options: tuple[str, ...] = AOF,
+        wrapper: str = "",
         **settings: str,
     ) -> None:
         binary = valkey_binary()
@@ -63,7 +67,7 @@ class Stack:
         folder.mkdir(parents=True)
         self.folder = folder
         self.lease = lease
-        self.server = RealServer(binary, folder, *options)
+        self.server = RealServer(_wrapped(binary, folder, wrapper), folder, *options)
         self._settings = {VARIABLE: ",".join([f"lease={lease}", *switches]), **settings}
         self._api_port = free_port()
         self.workers: list[Worker] = []
@@ -150,3 +154,12 @@ class Stack:
                 return False
             sleep(0.05)
         return True
+
+
+def _wrapped(binary: Path, folder: Path, line: str) -> Path:
+    if not line:
+        return binary
+    script = folder / "server"
+    script.write_text(f'#!/bin/sh\n{line}\nexec "{binary}" "$@"\n')
+    script.chmod(0o755)
+    return script
