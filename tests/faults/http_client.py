@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import uuid
 from time import monotonic
@@ -25,7 +24,7 @@ class HttpClient:
     def __init__(self, url: str, ledger: Ledger, *, keyed: bool = True) -> None:
         self._ledger = ledger
         self._keyed = keyed
-        self._seeds = itertools.count()
+        self._lock = threading.Lock()
         self._http = httpx.Client(base_url=url, limits=httpx.Limits(max_connections=None))
         self._stopped = threading.Event()
         self.num_calls = 0
@@ -35,11 +34,12 @@ class HttpClient:
 
     def call(self, num_tokens: int, *, wait: float = 0.0) -> None:
         """Until it is accepted, or `stop`: then the client has no promise."""
-        seed = next(self._seeds)
+        with self._lock:
+            seed = self.num_calls
+            self.num_calls += 1
         prompt = f"Call {seed}"
         body = {"text": prompt, "max_new_tokens": num_tokens, "seed": seed, "metadata": {"call": seed}}
         headers = {"Idempotency-Key": uuid.uuid4().hex} if self._keyed else {}
-        self.num_calls += 1
         while not self._stopped.is_set():
             job = self._attempt(body, headers, wait)
             if job is None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Self
 
 from tasks.jobs.connection import connect
+from tasks.jobs.models import JobStatus
 from tasks.jobs.ring import CeleryRing
 from tasks.jobs.store import JobStore
 from tests.faults.switches import VARIABLE
@@ -43,6 +47,16 @@ class Worker(WorkerProcess):
 
 class Api(ApiProcess):
     APP = "tests.faults.api:from_environment()"
+
+    def kill(self) -> None:
+        """With its child, which would go on for a while, and keep the port."""
+        if self.process.poll() is None:
+            family = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+            self.process.kill()
+            for child in map(int, family.split()):
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+        self.wait()
 
 
 class Stack:
@@ -86,9 +100,7 @@ class Stack:
         for worker in self.workers:
             worker.stop()
         for api in self.apis:
-            if api.process.poll() is None:
-                api.process.kill()
-            api.wait()
+            api.kill()
         self.ring.close()
         self.client.close()
         self.server.stop()
@@ -132,7 +144,7 @@ class Stack:
         }
 
     def seconds_until_claimed_again(self, orphans: dict[str, int], since: float, patience: float) -> float:
-        """Until the last of them is in another attempt; `patience` where that does not come."""
+        """Until the last of them is in another attempt, or over; `patience` where that does not come."""
         while self._still_orphans(orphans):
             if monotonic() - since > patience:
                 return patience
@@ -142,9 +154,12 @@ class Stack:
     def _still_orphans(self, orphans: dict[str, int]) -> bool:
         with self.client.pipeline(transaction=False) as pipeline:
             for job_id in orphans:
-                pipeline.hget(f"neoserve:job:{job_id}", "attempt")
+                pipeline.hmget(f"neoserve:job:{job_id}", "attempt", "status")
             answers = pipeline.execute()
-        return any(int(now) <= then for now, then in zip(answers, orphans.values(), strict=True))
+        return any(
+            int(now) <= then and not JobStatus(status).terminal
+            for (now, status), then in zip(answers, orphans.values(), strict=True)
+        )
 
     def settled_within(self, seconds: float) -> bool:
         """Whether no job waits or is held any more."""

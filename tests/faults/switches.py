@@ -6,6 +6,7 @@ setting of the product turns a protection off.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 from collections.abc import Callable
@@ -69,7 +70,6 @@ def no_solitude(_: str) -> None:
         claim = claim_next(self, *arguments, **options)
         return None if claim is None else replace(claim, alone=False)
 
-    together.__kwdefaults__ = None
     JobStore.claim_next = together  # type: ignore[method-assign]
 
 
@@ -136,7 +136,7 @@ def change_scripts(old: str, new: str) -> None:
         if old not in source:
             raise ValueError(f"{name}.lua has changed, and this switch does nothing any more: {old}")
         source = source.replace(old, new)
-        return source, script.hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     script.Scripts._read = changed  # type: ignore[method-assign]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -23,7 +22,7 @@ def kill_apis(stack: Stack, number: int) -> None:
     for _ in range(number):
         api = stack.start_api()
         sleep(moments.uniform(0.2, 0.6))
-        api.stop(signal.SIGKILL)
+        api.kill()
 
 
 def jobs_by_call(stack: Stack) -> Counter[str]:

@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 MODEL = "scripted:0.02"
 GRACE_SECONDS = 3.0
 #: Of 0.02 s each: the long ones outlast the grace period, from wherever it begins.
-SHORT_TOKENS, LONG_TOKENS = 20, 600
+SHORT_TOKENS, LONG_TOKENS = 20, 250
 JOBS_OF_A_KIND = 8
 SLOTS = 16
 MAX_RESTART_SECONDS = 5.0
@@ -44,8 +44,8 @@ def drain(stack: Stack, worker: Worker) -> tuple[float, int]:
 def run(folder: Path, scale: Scale) -> Findings:
     ledger, explained, broken = Ledger(), Counter[str](), set[str]()
     worst_exit = worst_restart = 0.0
-    settings = {"NEOSERVE_MODEL": MODEL, "NEOSERVE_GRACE_SECONDS": str(GRACE_SECONDS)}
-    with Stack(folder, lease=scale.lease, **settings) as stack:
+    grace = str(GRACE_SECONDS)
+    with Stack(folder, lease=scale.lease, NEOSERVE_MODEL=MODEL, NEOSERVE_GRACE_SECONDS=grace) as stack:
         client, checker = StoreClient(stack.store, stack.ring, ledger), Checker(stack.store, ledger)
         with Load(lambda: client.submit(SHORT_TOKENS), per_second=5):
             (worker,) = stack.start_workers(1)
@@ -65,6 +65,11 @@ def run(folder: Path, scale: Scale) -> Findings:
                 (worker,) = stack.start_workers(1)
                 restart = stack.seconds_until_claimed_again(attempts, monotonic(), 30)
                 worst_restart = max(worst_restart, restart)
+                wait_until(
+                    lambda jobs=back: all(stack.store.get(job_id).status.terminal for job_id in jobs),
+                    "what was handed back is finished",
+                    seconds=60,
+                )
         if not stack.settled_within(120):
             broken.add("jobs were left over")
         tally = checker.tally(explained)

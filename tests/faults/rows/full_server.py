@@ -1,7 +1,7 @@
 """T10: the server's memory or its disk is full, for longer than a lease, and has room again.
 
-The disk is a limit on the size of the server's files (RLIMIT_FSIZE), which needs no root: its writes fail as on
-a full disk, with another error number.
+The disk is a limit on the size of the server's files (RLIMIT_FSIZE), which needs no root: its writes
+fail as on a full disk, with another error number.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ MAX_RECOVERY_SECONDS = 60.0
 IGNORE_LIMIT = "trap '' XFSZ"
 
 
-def fill_memory(stack: Stack) -> None:
-    stack.client.config_set("maxmemory", int(stack.client.info("memory")["used_memory"]) - 1)
+def fill_memory(stack: Stack, *, missing_bytes: int = 1) -> None:
+    used = int(stack.client.info("memory")["used_memory"])
+    stack.client.config_set("maxmemory", used - missing_bytes)
 
 
 def free_memory(stack: Stack) -> None:
@@ -112,7 +113,7 @@ def control(folder: Path) -> Shown:
         client = StoreClient(stack.store, stack.ring, ledger)
         for _ in range(200):
             client.submit(NUM_TOKENS)
-        fill_memory(stack)
+        fill_memory(stack, missing_bytes=50_000)
         stack.ring.ring("")
         free_memory(stack)
         stack.start_workers(1)
