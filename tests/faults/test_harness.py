@@ -65,9 +65,11 @@ def test_a_buried_connection_is_silent_and_a_new_one_works(proxy: Proxy, through
 
 
 def test_a_cut_ends_connections(proxy: Proxy, through: redis.Redis) -> None:
-    proxy.cut()
-    with pytest.raises(redis.ConnectionError):
-        through.ping()
+    with through.pubsub() as pubsub:
+        pubsub.subscribe("anything")
+        proxy.cut()
+        with pytest.raises(redis.ConnectionError):
+            wait_until(lambda: pubsub.get_message(timeout=0.1) and False, "it learns of the end")
     assert through.ping()
 
 

@@ -14,8 +14,9 @@ from tests.faults.row import Findings, Row, Scale, Shown
 from tests.faults.stack import Stack
 from tests.faults.store_client import Load, StoreClient
 
-MODEL = "scripted:0.001"
-NUM_TOKENS = 2
+#: At the pace below a dozen jobs are held at any moment.
+MODEL = "scripted:0.02"
+NUM_TOKENS = 4
 NUM_WORKERS = 3
 NUM_LOADS = 2
 #: 200 kills take more than 100 s: more than 20,000 jobs.

@@ -107,6 +107,7 @@ def run(folder: Path, scale: Scale) -> Findings:
     recoveries, injected = [0.0], 0
     with Stack(folder, lease=scale.lease, NEOSERVE_MODEL=MODEL) as stack:
         haunting = Haunting(stack)
+        stack.start_api()  # For its reaper: one that has just begun would wait for a lease of its own.
         while injected < scale.faults:
             number = min(AT_ONCE, scale.faults - injected)
             recoveries.append(haunting.round(number, 4 * limit))
