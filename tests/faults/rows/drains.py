@@ -15,9 +15,9 @@ from tests.faults.store_client import Load, StoreClient
 from tests.waiting import wait_until
 
 MODEL = "scripted:0.02"
-GRACE_SECONDS = 3.0
+GRACE_SECONDS = 6.0
 #: Of 0.02 s each: the long ones outlast the grace period, from wherever it begins.
-SHORT_TOKENS, LONG_TOKENS = 20, 250
+SHORT_TOKENS, LONG_TOKENS = 20, 400
 JOBS_OF_A_KIND = 8
 SLOTS = 16
 MAX_RESTART_SECONDS = 5.0
