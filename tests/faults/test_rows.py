@@ -30,6 +30,7 @@ QUICK = [
     (zombies.ROW, 2),
     (client_kills.ROW, 5),
     (api_kills.ROW, 5),
+    (full_server.ROW, 2),
 ]
 SLOW = [
     (killed_workers.ROW, 8),
