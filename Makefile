@@ -5,6 +5,8 @@ PORT ?= 8080
 WORKERS ?= 1
 MODEL ?=
 CORPUS ?=
+ROWS ?=
+FRESH ?=
 
 TORCH_VERSION := 2.13.0
 UV_VERSION := 0.13.9
@@ -33,7 +35,7 @@ SOURCES := api client tasks tests $(wildcard bench)
 TESTS = $(wildcard tests/unit tests/integration tests/e2e tests/faults)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint fmt lock train native bench bench-peers clean
+.PHONY: help run test test-all faults lint fmt lock train native bench bench-peers clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -49,6 +51,10 @@ test: $(VENV)/.dev $(VENV)/.native lint  ## Lint, types, import contracts, unit,
 
 test-all: $(VENV)/.dev $(VENV)/.native lint  ## The same and the slow tests
 	$(BIN)/pytest $(TESTS)
+
+faults: export OMP_NUM_THREADS := 1
+faults: $(VENV)/.dev  ## Every fault of docs/reliability.md, an hour; rows that this commit has are kept (ROWS='T1 T5' FRESH=1)
+	@FRESH=$(FRESH) $(BIN)/python -m tests.faults.run $(ROWS)
 
 lint: $(VENV)/.dev  ## ruff, mypy and the import contracts
 	$(BIN)/ruff check $(SOURCES)
@@ -87,7 +93,7 @@ compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 native: $(VENV)/.native  ## Compile the native kernels (needs a C++ compiler; done by `run` and `test` where there is one)
 
 clean:  ## Remove the environment and everything made here
-	rm -rf tasks/model/native/*.so $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .bench
+	rm -rf tasks/model/native/*.so $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .bench .faults
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What has been installed, as stamps: a second run installs nothing, a changed lock installs again.

@@ -55,19 +55,21 @@ class Reaper:
         """What was reaped; None while it waits. Raises StoreUnavailable or RingFailed."""
         self._watch_for_outage()
         report = self._store.reap() if self._clock() >= self._not_before else None
+        self._last_tick = self._clock()
         self._repair_rings(report.num_queued if report else self._store.num_queued())
         return report
 
     def _watch_for_outage(self) -> None:
         """An outage, or a pause of this process, may have kept healthy workers from renewing: they get a
         full lease to come back. A tick that failed counts as none, so an outage is a gap."""
+        self._store.ping()  # A server whose disk is full refuses this and every heartbeat, but not INFO.
         run_id = self._store.server_run_id()
         now = self._clock()
         gap = self._last_tick is None or now - self._last_tick > MAX_GAP_SECONDS
         if gap or run_id != self._run_id:
             self._not_before = now + LEASE_SECONDS
             self._deficit = 0
-        self._last_tick, self._run_id = now, run_id
+        self._run_id = run_id
 
     def _repair_rings(self, num_queued: int) -> None:
         """A ring that is missing at two ticks in a row is lost, not merely on its way."""

@@ -19,6 +19,8 @@ READY = "api ready: http://"
 class ApiProcess:
     """Starts on a free port; `output` is what it has written so far."""
 
+    APP = "api.app:from_environment()"
+
     def __init__(self, redis_url: str, **environment: str) -> None:
         self._environment = {
             "PATH": os.environ["PATH"],
@@ -53,7 +55,7 @@ class ApiProcess:
         """Without waiting; `wrapper` is a command that runs the command behind it."""
         command = [*wrapper, sys.executable, "-m", "gunicorn", "-c", "python:api.gunicorn_conf"]
         self.process = subprocess.Popen(
-            [*command, "api.app:from_environment()"],
+            [*command, self.APP],
             cwd=ROOT,
             env=self._environment,
             stdout=subprocess.PIPE,

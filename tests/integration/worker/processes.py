@@ -20,7 +20,6 @@ from tests.waiting import wait_until
 #: Spares every start the second in which Celery looks for other workers.
 QUICK = ("--without-mingle", "--without-gossip")
 
-APP = "tasks.worker.app"
 #: The same with a model that can be broken.
 FRAGILE_APP = "tests.integration.worker.fragile_app"
 
@@ -28,8 +27,10 @@ FRAGILE_APP = "tests.integration.worker.fragile_app"
 class WorkerProcess:
     """`celery -A tasks.worker.app worker`, with nothing but an environment."""
 
+    APP = "tasks.worker.app"
+
     def __init__(
-        self, url: str, folder: Path, name: str, *options: str, app: str = APP, **settings: str
+        self, url: str, folder: Path, name: str, *options: str, app: str = "", **settings: str
     ) -> None:
         self._stdout, self._stderr = folder / f"{name}.out", folder / f"{name}.err"
         environment = {
@@ -39,7 +40,7 @@ class WorkerProcess:
             "OMP_NUM_THREADS": "1",
             **settings,
         }
-        command = [sys.executable, "-m", "celery", "-A", app, "worker", *options]
+        command = [sys.executable, "-m", "celery", "-A", app or self.APP, "worker", *options]
         with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
                 command, env=os.environ | environment, stdout=stdout, stderr=stderr
@@ -88,14 +89,14 @@ class Fleet:
         self.ring = CeleryRing(url)
         self.workers: list[WorkerProcess] = []
 
-    def start(self, *options: str, app: str = APP, **settings: str) -> WorkerProcess:
+    def start(self, *options: str, app: str = "", **settings: str) -> WorkerProcess:
         """A worker, which may not be ready yet."""
         name = f"worker-{len(self.workers)}"
         worker = WorkerProcess(self.url, self.folder, name, *(options or QUICK), app=app, **settings)
         self.workers.append(worker)
         return worker
 
-    def start_ready(self, *options: str, app: str = APP, **settings: str) -> WorkerProcess:
+    def start_ready(self, *options: str, app: str = "", **settings: str) -> WorkerProcess:
         worker = self.start(*options, app=app, **settings)
         worker.wait_ready()
         return worker

@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from tasks.jobs.errors import RingFailed, StoreUnavailable
+from tasks.jobs.protocol import ReapReport
 from tasks.jobs.reaper import Reaper
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
@@ -20,6 +21,7 @@ class RestartableStore(JobStore):
 
     run_id = "first"
     away = False
+    refuses_writes = False
     num_refused = 0
 
     def server_run_id(self) -> str:
@@ -27,6 +29,15 @@ class RestartableStore(JobStore):
             self.num_refused += 1
             raise StoreUnavailable
         return self.run_id
+
+    def reap(self) -> ReapReport:
+        if self.refuses_writes:
+            raise StoreUnavailable
+        return super().reap()
+
+    def ping(self) -> None:
+        if self.refuses_writes:
+            raise StoreUnavailable
 
 
 class FakeClock:
@@ -92,6 +103,16 @@ def test_an_outage_is_a_gap(under_test: ReaperUnderTest) -> None:
             under_test.tick_after(2)
     under_test.store.away = False
     assert under_test.tick_after(0, 4, 4, 2) == [False, False, False, True]
+
+
+def test_a_server_that_reads_and_does_not_write_is_an_outage(under_test: ReaperUnderTest) -> None:
+    under_test.past_first_lease()
+    under_test.store.refuses_writes = True
+    for _ in range(20):
+        with pytest.raises(StoreUnavailable):
+            under_test.tick_after(2)
+    under_test.store.refuses_writes = False
+    assert under_test.tick_after(2, 2, 2, 2, 2, 2) == [False] * 5 + [True]
 
 
 def test_after_a_restart_of_the_server_it_waits_one_lease(under_test: ReaperUnderTest) -> None:

@@ -1,0 +1,47 @@
+"""One row of the table: a fault, what must hold under it, and the run without the protection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.checker import Tally
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How much of a row is run: `lease` in seconds (the product's is 10), and the number of faults."""
+
+    faults: int
+    lease: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    faults: int
+    tally: Tally
+    worst_recovery: float | None = None  #: Seconds from the fault until its jobs are claimed again.
+    broken: tuple[str, ...] = ()  #: What should hold and did not, beside `lost` and `doubled`.
+    facts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        counted = (("lost", self.tally.lost), ("doubled", self.tally.doubled))
+        return (*(f"{number} {name}" for name, number in counted if number), *self.broken)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What a control run showed; an empty text: nothing, and then the row proves nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    name: str
+    fault: str
+    faults: int  #: In the whole run.
+    run: Callable[[Path, Scale], Findings]
+    control: Callable[[Path], Shown]
