@@ -17,7 +17,7 @@ from tasks.model.cuda_runner import CudaRunner
 from tasks.model.defaults import end_tokens, generation_defaults
 from tasks.model.detokenizer import ByteLevelDetokenizer, token_bytes
 from tasks.model.device import Device
-from tasks.model.errors import ModelError
+from tasks.model.errors import ModelError, reason
 from tasks.model.folder import fingerprint, read_config, read_json, weight_files
 from tasks.model.forms import choose
 from tasks.model.gpt_neo import GPTNeoRunner
@@ -71,9 +71,26 @@ class LoadedModel:
         return tuple(self.tokenizer.encode(text).ids)
 
     def new_runner(self, num_slots: int, num_kv_tokens: int = 0, num_prefix_tokens: int = 0) -> ModelRunner:
-        """As GPTNeoRunner's arguments say; on a GPU every slot has room for a whole context."""
+        """As GPTNeoRunner's arguments say; on a GPU every slot has room for a whole context. Raises
+        ModelError where there is no memory for their keys and values."""
+        try:
+            return self._new_runner(num_slots, num_kv_tokens, num_prefix_tokens)
+        except (OSError, MemoryError, torch.OutOfMemoryError) as error:
+            raise ModelError(
+                f"there is no memory for the keys and values of NEOSERVE_MAX_BATCH_SIZE={num_slots},"
+                f" NEOSERVE_KV_TOKENS={num_kv_tokens} and NEOSERVE_PREFIX_TOKENS={num_prefix_tokens}"
+                f" ({reason(error)}): make them smaller"
+            ) from error
+
+    def _new_runner(self, num_slots: int, num_kv_tokens: int, num_prefix_tokens: int) -> ModelRunner:
         if self.weights.token_embedding.is_cuda:
             return CudaRunner(self.weights, num_slots=num_slots, eos_token_ids=self.eos_token_ids)
+        if 0 < num_kv_tokens < self.max_positions:
+            logger.warning(
+                "NEOSERVE_KV_TOKENS=%d is less than the model's context: there is room for %d tokens",
+                num_kv_tokens,
+                self.max_positions,
+            )
         return GPTNeoRunner(
             self.weights,
             num_slots=num_slots,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import safetensors.torch
 import torch
 from tokenizers import Tokenizer
 
+from tasks.model import loading
 from tasks.model.loading import LoadedModel, ModelError, load
 from tests.fakes import make_request
 from tests.models import build_small_model
@@ -199,3 +202,33 @@ def test_texts_end_with_the_usual_end_token_where_none_is_named(folder: Path) ->
     del config["eos_token_id"]
     (folder / "config.json").write_text(json.dumps(config))
     assert load(str(folder)).eos_token_ids == {50256}
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOMEM, "Cannot allocate memory"), MemoryError(), torch.OutOfMemoryError()]
+)
+def test_settings_that_no_memory_holds_are_named(
+    small_model: LoadedModel, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    # Whether the machine itself refuses depends on how much it has.
+    monkeypatch.setattr(loading, "GPTNeoRunner", Mock(side_effect=error))
+    with pytest.raises(ModelError) as caught:
+        small_model.new_runner(4096, num_kv_tokens=10**8, num_prefix_tokens=256)
+    for name in (
+        "NEOSERVE_MAX_BATCH_SIZE=4096",
+        "NEOSERVE_KV_TOKENS=100000000",
+        "NEOSERVE_PREFIX_TOKENS=256",
+    ):
+        assert name in str(caught.value)
+
+
+def test_less_room_than_the_context_is_the_context_and_logged(
+    small_model: LoadedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert small_model.new_runner(2, num_kv_tokens=128).num_kv_tokens == 128
+    assert small_model.new_runner(2).num_kv_tokens == 1024
+    assert not caplog.records
+    assert small_model.new_runner(2, num_kv_tokens=127).num_kv_tokens == 128
+    (line,) = (each.getMessage() for each in caplog.records)
+    assert "NEOSERVE_KV_TOKENS=127" in line
+    assert "128 tokens" in line
