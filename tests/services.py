@@ -72,6 +72,11 @@ class RealServer:
             self._process.wait()
             self._process = None
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def pause(self) -> None:
         """It keeps its connections and answers nothing."""
         self._signal(signal.SIGSTOP)

@@ -38,7 +38,7 @@ def free_memory(stack: Stack) -> None:
 
 
 def limit_files(stack: Stack, size: int) -> None:
-    server = int(stack.client.info("server")["process_id"])
+    server = stack.server.pid
     _, hard = resource.prlimit(server, resource.RLIMIT_FSIZE)
     resource.prlimit(server, resource.RLIMIT_FSIZE, (size, hard))
 
