@@ -88,6 +88,7 @@ def test_dribbled_headers_and_bodies_end_with_408(small_api: ApiProcess, real_st
     assert 'neoserve_rejections_total{code="request_timeout"} 20.0' in metrics(small_api)
 
 
+@pytest.mark.slow
 def test_a_body_in_tiny_chunks_has_the_same_limit(small_api: ApiProcess) -> None:
     chunked = HEAD + b"Transfer-Encoding: chunked\r\n\r\n30d40\r\n"
     with Dribblers(small_api.port, [chunked], seconds=0.2).running() as slow:
@@ -104,6 +105,7 @@ def test_a_body_that_nobody_wants_is_not_waited_for(small_api: ApiProcess) -> No
     assert answer.count(b"HTTP/1.1") == 1
 
 
+@pytest.mark.slow
 def test_headers_of_a_later_request_have_the_same_limit(small_api: ApiProcess) -> None:
     first = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
     with Dribblers(small_api.port, [first + HEAD + b"X-Slow: "], seconds=0.2).running() as slow:
@@ -118,6 +120,7 @@ def test_a_connection_that_never_says_anything_is_closed(small_api: ApiProcess) 
         assert read_to_the_end(idle) == b""
 
 
+@pytest.mark.slow
 def test_a_kept_connection_outlives_the_limit_of_a_new_one(small_api: ApiProcess) -> None:
     with httpx.Client(base_url=small_api.url) as client, connection_to(small_api.port) as idle:
         assert client.get("/healthz").status_code == 200
@@ -127,6 +130,7 @@ def test_a_kept_connection_outlives_the_limit_of_a_new_one(small_api: ApiProcess
         assert answer.extensions["network_stream"].get_extra_info("socket").fileno() > 0
 
 
+@pytest.mark.slow
 def test_an_answer_that_nobody_reads_holds_no_thread_for_ever(small_api: ApiProcess) -> None:
     """So many requests in one connection that their answers fill every buffer between the two."""
     with socket.socket() as deaf:

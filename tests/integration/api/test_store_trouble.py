@@ -111,6 +111,7 @@ def test_a_stopped_server_blocks_no_thread(
     assert_everything_works(api)
 
 
+@pytest.mark.slow
 def test_a_server_that_says_nothing_from_the_start(
     start_api: StartApi, admin: redis.Redis, proxy: Proxy
 ) -> None:
@@ -123,6 +124,7 @@ def test_a_server_that_says_nothing_from_the_start(
     assert_everything_works(api)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", ["drops_requests", "drops_replies"])
 def test_half_open_connections(start_api: StartApi, admin: redis.Redis, proxy: Proxy, direction: str) -> None:
     api = start_api(proxy.url)
@@ -134,6 +136,7 @@ def test_half_open_connections(start_api: StartApi, admin: redis.Redis, proxy: P
     assert_everything_works(api)
 
 
+@pytest.mark.slow
 def test_a_slow_server_is_waited_for_in_all_and_not_for_each_reply(
     start_api: StartApi, admin: redis.Redis, proxy: Proxy
 ) -> None:
@@ -240,6 +243,7 @@ def test_what_was_answered_with_202_is_recorded_although_connections_are_cut(
     assert set(JobStore(admin).oldest_queued(1000)) == ids
 
 
+@pytest.mark.slow
 def test_a_call_that_waits_is_handed_over_when_the_server_falls_silent(
     start_api: StartApi, own_server: RealServer, admin: redis.Redis
 ) -> None:

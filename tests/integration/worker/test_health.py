@@ -46,6 +46,7 @@ def test_a_worker_is_live_and_ready_then_drains_and_is_gone(fleet: Fleet, file: 
     assert not file.exists()
 
 
+@pytest.mark.slow
 def test_a_worker_stays_live_while_its_server_is_away(tmp_path: Path, file: Path) -> None:
     binary = valkey_binary()
     assert binary is not None
