@@ -17,6 +17,8 @@ from tasks.jobs.errors import StoreUnavailable
 #: Beginnings of error replies that say "not now" rather than "wrong".
 _NOT_NOW = ("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "BUSY")
 
+_READS = frozenset({"get", "models", "stats", "tokenizer"})
+
 Argument = str | int | float
 
 
@@ -86,11 +88,14 @@ class Scripts:
         return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     def _first_line(self, name: str) -> str:
-        """With a full memory a submit is refused before its first write; what ends jobs goes on."""
+        """With a full memory a submit is refused before its first write; what ends jobs goes on. And a server
+        that takes no writes can still be read."""
         if self._knows_flags is None:
             self._knows_flags = _knows_flags(self._client.eval)
         if not self._knows_flags:
             return ""
+        if name in _READS:
+            return "#!lua flags=no-writes\n"
         return "#!lua\n" if name == "submit" else "#!lua flags=allow-oom\n"
 
 
@@ -102,7 +107,7 @@ def _text(name: str) -> str:
 def _knows_flags(evaluate: Callable[[str, int], Any]) -> bool:
     """Servers before Redis 7, and fakeredis, take the line for a syntax error."""
     try:
-        evaluate("#!lua flags=allow-oom\nreturn 1", 0)
+        evaluate("#!lua flags=no-writes\nreturn 1", 0)
     except ResponseError as error:
         if str(error).startswith(_NOT_NOW):
             raise
