@@ -26,8 +26,8 @@ trace = Path(os.environ["FAULTS_TRACE"]).open("a", buffering=1)  # noqa: SIM115 
 make_parts, claim_next = Parts.__init__, JobStore.claim_next
 
 
-def traced_parts(self: Parts, *arguments: Any) -> None:
-    make_parts(self, *arguments)
+def traced_parts(self: Parts, *arguments: Any, **options: Any) -> None:
+    make_parts(self, *arguments, **options)
     trace.write(f"worker {self.worker}\n")
 
 

