@@ -63,6 +63,10 @@ class Proxy:
                 client.close()
                 continue
             with self._lock:
+                if self._stopped:  # Since the accept; nobody would cut these any more.
+                    client.close()
+                    server.close()
+                    return
                 self._open |= {client, server}
             self._spawn(self._carry, client, server, "requests")
             self._spawn(self._carry, server, client, "replies")
