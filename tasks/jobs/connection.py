@@ -11,7 +11,8 @@ from redis.retry import Retry
 from tasks.jobs.deadline import LIMITED
 
 CONNECT_TIMEOUT_SECONDS = 3.0
-SOCKET_TIMEOUT_SECONDS = 10.0
+#: Shorter than a lease: on a connection that the network has forgotten a worker claims again within 10 s.
+SOCKET_TIMEOUT_SECONDS = 8.0
 HEALTH_CHECK_SECONDS = 5
 
 

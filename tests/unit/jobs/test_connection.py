@@ -21,7 +21,7 @@ from tests.services import free_port
 def test_every_timeout_is_set_and_nothing_is_repeated() -> None:
     kwargs = connect("redis://127.0.0.1:6379/0", max_connections=7).connection_pool.connection_kwargs
     assert kwargs["socket_connect_timeout"] == 3
-    assert kwargs["socket_timeout"] == 10
+    assert kwargs["socket_timeout"] == 8
     assert kwargs["retry"].get_retries() == 0
     assert kwargs["decode_responses"] is True
 
