@@ -23,6 +23,9 @@ QUICK = ("--without-mingle", "--without-gossip")
 #: The same with a model that can be broken.
 FRAGILE_APP = "tests.integration.worker.fragile_app"
 
+#: A folder with `cgroup` and `proc` in place of the system's, for that app; see tests/fake_system.py.
+SYSTEM = "TEST_SYSTEM"
+
 
 class WorkerProcess:
     """`celery -A tasks.worker.app worker`, with nothing but an environment."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.worker.breakdown import EXIT_BROKEN
-from tests.integration.worker.fragile_app import BREAKS, HANGS, QUITS
+from tests.integration.worker.fragile_model import BREAKS, HANGS, QUITS
 from tests.integration.worker.processes import FRAGILE_APP, Fleet, WorkerProcess
 from tests.waiting import wait_until
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.fake_system import FakeSystem
-from tests.integration.worker.fragile_app import SYSTEM
-from tests.integration.worker.processes import FRAGILE_APP, Fleet
+from tests.integration.worker.processes import FRAGILE_APP, SYSTEM, Fleet
 
 
 def test_a_worker_that_is_nearly_out_of_memory_drains_and_loses_nothing(fleet: Fleet, tmp_path: Path) -> None:
