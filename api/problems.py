@@ -23,9 +23,12 @@ PROBLEM_TYPE = "application/problem+json"
 STATUS_OF_STORE_ERROR: Mapping[type[jobs.JobsError], tuple[int, int | None]] = {
     jobs.JobNotFound: (404, None),
     jobs.JobGone: (410, None),
+    jobs.BatchNotFound: (404, None),
+    jobs.BatchGone: (410, None),
     jobs.UnknownModel: (422, None),
     jobs.IdempotencyKeyReused: (422, None),
     jobs.QueueFull: (429, 5),
+    jobs.BatchesFull: (429, 30),
     jobs.NoModel: (503, 5),
     jobs.StoreUnavailable: (503, 2),
     jobs.NotDurable: (503, 5),

@@ -17,7 +17,10 @@ from tasks.jobs.errors import StoreUnavailable
 #: Beginnings of error replies that say "not now" rather than "wrong".
 _NOT_NOW = ("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "BUSY")
 
-_READS = frozenset({"get", "models", "stats", "tokenizer"})
+_READS = frozenset({"batch_get", "batch_results", "get", "models", "stats", "tokenizer"})
+
+#: What a full memory refuses, before the first write.
+_ACCEPTS = frozenset({"batch_put", "batch_start", "submit"})
 
 Argument = str | int | float
 
@@ -36,7 +39,7 @@ def unavailable_as_such() -> Iterator[None]:
 
 
 class Scripts:
-    """Runs `scripts/<name>.lua` behind the common prelude; a server that lost the script gets it again."""
+    """Runs `scripts/<name>.lua` behind what all share; a server that lost the script gets it again."""
 
     def __init__(self, client: redis.Redis, namespace: str) -> None:
         self._client = client
@@ -84,7 +87,7 @@ class Scripts:
         return self._sources[name]
 
     def _read(self, name: str) -> tuple[str, str]:
-        source = f"{self._first_line(name)}{_text('prelude')}\n{_text(name)}"
+        source = f"{self._first_line(name)}{_text('prelude')}\n{_text('batch')}\n{_text(name)}"
         return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     def _first_line(self, name: str) -> str:
@@ -96,7 +99,7 @@ class Scripts:
             return ""
         if name in _READS:
             return "#!lua flags=no-writes\n"
-        return "#!lua\n" if name == "submit" else "#!lua flags=allow-oom\n"
+        return "#!lua\n" if name in _ACCEPTS else "#!lua flags=allow-oom\n"
 
 
 @cache

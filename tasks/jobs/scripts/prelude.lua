@@ -24,6 +24,7 @@ end
 local CONTROL = {
   'id', 'status', 'worker', 'attempt', 'losses', 'owner', 'fingerprint', 'priority', 'member', 'turn', 'ttl_seconds',
   'created_at', 'deadline_at', 'cancel_requested', 'started_at', 'first_token_at', 'idempotency', 'num_rows', 'lengths',
+  'batch', 'batch_index',
 }
 
 local function find_job(id)
@@ -54,12 +55,14 @@ local function join_queue(job)
   redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, 1)
   redis.call('ZADD', key('queued'), job.created_at, job.id)
   redis.call('ZADD', key('due'), due, job.id)
+  if job.batch ~= '' then redis.call('SADD', key('queued_items'), job.id) end
 end
 
 local function leave_queue(job)
   if redis.call('ZREM', queue_key(job, 'queue'), job.member) == 0 then return end
   redis.call('ZREM', key('queued'), job.id)
   redis.call('ZREM', key('due'), job.id)
+  if job.batch ~= '' then redis.call('SREM', key('queued_items'), job.id) end
   if redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, -1) > 0 then return end
   redis.call('HDEL', queue_key(job, 'waiting'), job.owner)
   if redis.call('EXISTS', queue_key(job, 'waiting')) == 0 then
@@ -74,6 +77,29 @@ end
 
 local function no_lengths(job)
   return string.rep('0 ', tonumber(job.num_rows))
+end
+
+-- A new record, from its fields that never change, and its place in the queue.
+local function enter(job)
+  -- An owner's next job takes the turn after its last one: owners alternate, and each keeps its own order.
+  local turn = tonumber(redis.call('HGET', key('served', job.fingerprint), job.priority) or 0)
+  local last = redis.call('ZSCORE', queue_key(job, 'turns'), job.owner)
+  if last then turn = math.max(turn, tonumber(last) + 1) end
+  redis.call('ZADD', queue_key(job, 'turns'), turn, job.owner)
+
+  job.status, job.attempt, job.losses, job.worker, job.turn = 'queued', 0, 0, '', turn
+  job.member = string.format('%016d:%s', redis.call('INCR', key('sequence')), job.id)
+  job.created_at, job.lengths = now, no_lengths(job)
+  job.batch = job.batch or ''
+  local record = {}
+  for name, value in pairs(job) do
+    table.insert(record, name)
+    table.insert(record, value)
+  end
+  redis.call('HSET', key('job', job.id), unpack(record))
+  redis.call('ZADD', key('index'), '+inf', job.id)
+  redis.call('ZADD', key('seen'), 'NX', 0, job.fingerprint)
+  join_queue(job)
 end
 
 -- Back into its place: the turn and the member that it was submitted with.
@@ -93,6 +119,8 @@ local function tell_end(id)
   redis.call('PUBLISH', key('ended'), id .. ' ' .. told)
 end
 
+local item_ended -- In batch.lua: what the end of a job means for its batch.
+
 -- The one terminal write. The rest of ARGV are further fields and values of the record.
 local function end_job(job, status, ...)
   local expires = now + tonumber(job.ttl_seconds) * 1000
@@ -106,6 +134,7 @@ local function end_job(job, status, ...)
   add_event(job, 'done')
   redis.call('PEXPIREAT', key('events', job.id), math.min(expires, now + KEEP_STREAM_MS))
   tell_end(job.id)
+  if job.batch ~= '' then item_ended(job, status) end
 end
 
 -- An end that no worker wrote: nobody may finish the job after it.

@@ -1,5 +1,7 @@
 -- ARGV: namespace, losses that end a job. Answer: counts by name, flat; `more` when a batch was full.
 local BATCH = 100
+local BATCHES = 10
+local LOOK_AT_BATCHES_MS = 10000
 local KEEP_WORKER_MS = 3600000
 local max_losses = tonumber(ARGV[2])
 local counts = {}
@@ -62,12 +64,39 @@ local function look_at_waiting(job)
   count('model_unavailable')
 end
 
+-- What a worker of an earlier version has ended, or somebody deleted, has brought no next item in.
+local function repair(batch)
+  local live = redis.call('HGETALL', key('batch_live', batch.id))
+  for i = 1, #live, 2 do
+    local job = find_job(live[i + 1])
+    if not job then
+      lose_item(find_batch(batch.id), live[i])
+    elseif job.status ~= 'queued' and job.status ~= 'running' then
+      item_ended(job, job.status)
+    end
+  end
+  local left = find_batch(batch.id)
+  if left.status == 'running' then go_on(left) end
+end
+
 each_job_due_in('leases', take_from_worker)
 each_job_due_in('due', look_at_waiting)
 for _, worker in ipairs(due_in('workers', now - KEEP_WORKER_MS)) do
   redis.call('ZREM', key('workers'), worker)
   redis.call('DEL', key('worker', worker))
   count('trimmed')
+end
+local looked_at = now - LOOK_AT_BATCHES_MS
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('batches'), '-inf', looked_at, 'LIMIT', 0, BATCHES)) do
+  local batch = find_batch(id)
+  redis.call('ZADD', key('batches'), now, id)
+  if batch then
+    repair(batch)
+  else -- Somebody deleted it by hand.
+    redis.call('ZREM', key('batches'), id)
+    redis.call('HDEL', key('unfinished'), id)
+    count('trimmed')
+  end
 end
 count('trimmed', redis.call('ZREMRANGEBYSCORE', key('index'), '-inf', now))
 count('num_queued', redis.call('ZCARD', key('queued')))

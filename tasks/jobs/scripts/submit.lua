@@ -16,25 +16,12 @@ if earlier and earlier[1] and redis.call('EXISTS', key('job', earlier[1])) == 1 
   return {'known', redis.call('HGETALL', key('job', earlier[1]))}
 end
 
-local waiting = redis.call('ZCARD', key('queued'))
+-- The items of batches have a limit of their own.
+local waiting = redis.call('ZCARD', key('queued')) - redis.call('SCARD', key('queued_items'))
 if waiting >= limit then return {'full', waiting} end
 
--- An owner's next job takes the turn after its last one: owners alternate, and each keeps its own order.
-local turn = tonumber(redis.call('HGET', key('served', job.fingerprint), job.priority) or 0)
-local last = redis.call('ZSCORE', queue_key(job, 'turns'), job.owner)
-if last then turn = math.max(turn, tonumber(last) + 1) end
-redis.call('ZADD', queue_key(job, 'turns'), turn, job.owner)
-
-job.turn = turn
-job.member = string.format('%016d:%s', redis.call('INCR', key('sequence')), job.id)
-job.created_at = now
 job.deadline_at = job.deadline_ms ~= '' and now + tonumber(job.deadline_ms) or ''
-redis.call('HSET', record, unpack(ARGV, FIELDS))
-redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'losses', 0, 'worker', '', 'turn', turn,
-  'member', job.member, 'created_at', now, 'deadline_at', job.deadline_at, 'lengths', no_lengths(job))
-redis.call('ZADD', key('index'), '+inf', job.id)
-redis.call('ZADD', key('seen'), 'NX', 0, job.fingerprint)
+enter(job)
 if job.idempotency ~= '' then redis.call('HSET', promise, 'job', job.id, 'digest', digest) end
-join_queue(job)
 if ring_list ~= '' then redis.call('LPUSH', ring_list, ring) end
 return {'created', now, job.deadline_at}

@@ -1,6 +1,8 @@
 """The contract tests of the store again, on a real server: scripts there carry flags, and time is its own."""
 
 # ruff: noqa: F403
+from tests.unit.jobs.test_batch_submit import *
+from tests.unit.jobs.test_batches import *
 from tests.unit.jobs.test_cancel import *
 from tests.unit.jobs.test_catalog import *
 from tests.unit.jobs.test_claim import *
