@@ -12,8 +12,20 @@ from tests.faults.table import ROWS
 LEASE_SECONDS = 3.0
 
 #: Faults by row.
-QUICK = {"T1": 4, "T2": 3, "T4": 2, "T5": 2, "T7": 5, "T9": 5, "T10": 2}
-SLOW = {"T1": 8, "T2": 10, "T3": 20, "T4": 4, "T5": 8, "T6": 6, "T7": 20, "T8": 4, "T9": 20, "T10": 2}
+QUICK = {"T1": 4, "T2": 3, "T4": 2, "T5": 2, "T7": 5, "T9": 5, "T10": 2, "T12": 4}
+SLOW = {
+    "T1": 8,
+    "T2": 10,
+    "T3": 20,
+    "T4": 4,
+    "T5": 8,
+    "T6": 6,
+    "T7": 20,
+    "T8": 4,
+    "T9": 20,
+    "T10": 2,
+    "T12": 20,
+}
 
 ROW = {row.name: row for row in ROWS}
 
