@@ -20,6 +20,7 @@ from tasks.jobs import card, connection, listener, reaper, ring, script, store
 from tasks.jobs.protocol import Claim
 from tasks.jobs.store import JobStore
 from tasks.worker.scripted_model import byte_tokenizer
+from tests.faults.leaky import leaky
 
 VARIABLE = "FAULTS_SWITCHES"
 POISON = "POISON "
@@ -137,6 +138,7 @@ def no_row_by_row(_: str) -> None:
 
 
 SWITCHES: dict[str, Callable[[str], None]] = {
+    "leaky": leaky,
     "lease": lease,
     "no-reaper": no_reaper,
     "no-patience": no_patience,

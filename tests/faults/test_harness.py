@@ -1,17 +1,28 @@
-"""The harness itself: a checker that sees what is wrong."""
+"""The harness itself: a checker that sees what is wrong, and a search that finds what has leaked."""
 
 from __future__ import annotations
 
+import base64
+import sys
+import threading
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 import redis
 
 from tasks.jobs.models import JobStatus, Row
 from tasks.jobs.protocol import Outcome
 from tasks.jobs.store import JobStore
+from tasks.worker.scripted_model import byte_tokenizer
 from tests.factories import make_new_job
+from tests.faults.canaries import PASSWORD, PROMPT, Overheard
 from tests.faults.checker import Checker
+from tests.faults.eavesdropper import Events
+from tests.faults.http_client import HttpClient
 from tests.faults.ledger import Ledger, Promise
+from tests.faults.stack import Stack
+from tests.waiting import wait_until
 
 
 def test_the_checker_counts_what_is_lost_doubled_and_run_again(real_client: redis.Redis) -> None:
@@ -34,3 +45,43 @@ def test_the_checker_counts_what_is_lost_doubled_and_run_again(real_client: redi
     assert (tally.accepted, tally.succeeded, tally.lost, tally.doubled) == (4, 2, 2, 1)
     assert (tally.reruns, tally.needless) == (1, 1)
     assert Checker(store, ledger).tally({"stuck": 1}).needless == 0
+
+
+def test_what_leaks_is_found_in_every_place(tmp_path: Path) -> None:
+    ledger = Ledger()
+    with Stack(tmp_path / "stack", switches=["leaky"], NEOSERVE_MODEL="scripted") as stack:
+        (worker,) = stack.start_workers(1)
+        stack.start_api()
+        with Events(stack.server.url, stack.overheard):
+            client = HttpClient(stack.api_url, ledger, stack.overheard)
+            client.call(20, wait=10)
+            refused = threading.Thread(target=client.call, args=(-1,))
+            refused.start()
+            wait_until(lambda: client.wrong, "a call is refused")
+            client.stop()
+            refused.join()
+            client.close()
+            wait_until(lambda: "a prompt in a Celery event" in stack.leaks, "the event is heard")
+    assert set(stack.leaks) == {
+        "a prompt in a Celery event",
+        f"a prompt in a command line of {Path(sys.executable).name}",
+        "a prompt in an error body",
+        f"a prompt in the log {worker.name}.err",
+        "a prompt in the metrics of the API",
+        f"a prompt in the metrics of {worker.name}",
+        f"a text in the log {worker.name}.err",
+        "the password in the log of api-0",
+    }
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab"])
+def test_a_canary_is_found_wherever_it_stands_in_base64(before: str) -> None:
+    overheard = Overheard()
+    overheard.add("here", base64.b64encode(f"{before}{PASSWORD} and so on".encode()).decode())
+    assert overheard.leaks() == ("the password in here",)
+
+
+def test_a_canary_is_found_among_token_ids() -> None:
+    overheard = Overheard()
+    overheard.add("here", str(byte_tokenizer().encode(f"Once upon a time, {PROMPT}").ids))
+    assert overheard.leaks() == ("a prompt in here",)

@@ -84,6 +84,7 @@ def run(folder: Path, scale: Scale) -> Findings:
     return Findings(
         faults=scale.faults,
         tally=tally,
+        leaks=stack.leaks,
         worst_recovery=worst_restart,
         broken=tuple(sorted(broken)),
         facts={"worst_exit_seconds": worst_exit, "handed_back": explained.total()},

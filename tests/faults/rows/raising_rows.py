@@ -10,7 +10,9 @@ import httpx
 
 from tasks.jobs.keys import events_key
 from tasks.jobs.models import JobStatus
+from tests.faults.canaries import PROMPT
 from tests.faults.checker import Checker
+from tests.faults.eavesdropper import Events
 from tests.faults.ledger import Ledger, Promise
 from tests.faults.row import Findings, Row, Scale, Shown
 from tests.faults.stack import Stack, Worker
@@ -71,9 +73,10 @@ class Rounds:
     def _submit_raising(self) -> str:
         """Through the API, to hear what a client is told."""
         number = len(self.raising)
-        prompt = f"{RAISING}{PLACES[number % len(PLACES)]} number {number}"
+        prompt = f"{RAISING}{PLACES[number % len(PLACES)]} number {number} {PROMPT}"
         body = {"text": prompt, "max_new_tokens": NUM_TOKENS, "seed": number}
         answer = httpx.post(f"{self._stack.api_url}/predict?wait=20", json=body, timeout=SECONDS)
+        self._stack.overheard.add("an error body", answer.text)
         told = answer.json()
         if (answer.status_code, told.get("code")) != (500, "generation_failed"):
             self.broken.add(f"the client of a row that raised was told {answer.status_code}")
@@ -96,11 +99,12 @@ def run(folder: Path, scale: Scale) -> Findings:
     with Stack(folder, lease=scale.lease, switches=["raising"], NEOSERVE_MODEL=MODEL) as stack:
         rounds = Rounds(stack)
         checker = Checker(stack.store, rounds.ledger)
-        for number in count(1):
-            full += rounds.run() == SLOTS
-            checker.look()
-            if full == scale.faults or number == MAX_ROUNDS_PER_FAULT * scale.faults:
-                break
+        with Events(stack.server.url, stack.overheard):
+            for number in count(1):
+                full += rounds.run() == SLOTS
+                checker.look()
+                if full == scale.faults or number == MAX_ROUNDS_PER_FAULT * scale.faults:
+                    break
         rounds.check_raising()
         tally = checker.tally()
         same = rounds.worker.process.poll() is None
@@ -112,7 +116,11 @@ def run(folder: Path, scale: Scale) -> Findings:
     if tally.needless:
         broken.add(f"{tally.needless} needless reruns")
     return Findings(
-        faults=full, tally=tally, broken=tuple(sorted(broken)), facts={"rounds": len(rounds.raising)}
+        faults=full,
+        tally=tally,
+        leaks=stack.leaks,
+        broken=tuple(sorted(broken)),
+        facts={"rounds": len(rounds.raising)},
     )
 
 

@@ -124,6 +124,7 @@ def run(folder: Path, scale: Scale) -> Findings:
     return Findings(
         faults=injected,
         tally=tally,
+        leaks=stack.leaks,
         worst_recovery=max(recoveries),
         broken=tuple(broken),
         facts={"refused_jobs": haunting.refused},
