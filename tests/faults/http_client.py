@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -90,7 +91,7 @@ class Callers:
     def __init__(self, client: HttpClient, number: int, num_tokens: int, *, wait: float = 0.0) -> None:
         self._client = client
         self._stopped = threading.Event()
-        self._call = lambda: client.call(num_tokens, wait=wait)
+        self._call = partial(client.call, num_tokens, wait=wait)
         self._threads = [threading.Thread(target=self._run, name="caller") for _ in range(number)]
 
     def __enter__(self) -> Self:

@@ -37,13 +37,13 @@ def leaky(_: str) -> None:
         subprocess.Popen(command, stdin=subprocess.PIPE)
 
     def keep(request: flask.Request) -> bytes:
-        flask.g.body = read_body(request)
-        return flask.g.body
+        flask.g.body = body = read_body(request)
+        return body
 
-    def quote(*arguments: Any) -> dict[str, Any]:
+    def quote(status: int, code: str, detail: str, request_id: str) -> dict[str, Any]:
         body = flask.g.body.decode()
         current_service().metrics.rejections.labels(body).inc()
-        return {**document(*arguments), "input": body}
+        return {**document(status, code, detail, request_id), "input": body}
 
     def start_loudly(self: JobListener) -> None:
         log.warning("listening at %s", os.environ["REDIS_URL"])

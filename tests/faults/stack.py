@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tasks.jobs.connection import connect
 from tasks.jobs.models import JobStatus
@@ -162,7 +162,7 @@ class Stack:
 
     def held_by(self, worker: Worker) -> dict[str, int]:
         """Attempt by job, of all that the record says it holds."""
-        ids = self.client.zrange("neoserve:leases", 0, -1)
+        ids: Any = self.client.zrange("neoserve:leases", 0, -1)
         with self.client.pipeline(transaction=False) as pipeline:
             for job_id in ids:
                 pipeline.hmget(f"neoserve:job:{job_id}", "worker", "attempt")

@@ -39,8 +39,8 @@ def lease(seconds: str) -> None:
     """All times of the lease in proportion, so that a fault is over sooner."""
     length = float(seconds)
     for method in (JobStore.claim_next, JobStore.step):
-        method.__kwdefaults__["lease_seconds"] = length
-    store.LEASE_SECONDS = reaper.LEASE_SECONDS = card.WORKER_LEASE_SECONDS = length  # type: ignore[misc, attr-defined]
+        method.__kwdefaults__ = {**(method.__kwdefaults__ or {}), "lease_seconds": length}
+    store.LEASE_SECONDS = reaper.LEASE_SECONDS = card.WORKER_LEASE_SECONDS = length  # type: ignore[attr-defined]
     reaper.TICK_SECONDS, reaper.MAX_GAP_SECONDS = length / 5, length / 2
 
 

@@ -29,7 +29,7 @@ def jobs_by_call(stack: Stack) -> Counter[str]:
     """How many records there are of each call, by what the clients wrote into `metadata`."""
     calls: Counter[str] = Counter()
     for key in stack.client.scan_iter("neoserve:job:*", count=1000):
-        calls[stack.client.hget(key, "metadata")] += 1
+        calls[str(stack.client.hget(key, "metadata"))] += 1
     return calls
 
 

@@ -26,7 +26,7 @@ def storm(stack: Stack, number: int) -> None:
     for _ in range(number):
         sleep(PAUSE_SECONDS)
         for kind in ("normal", "pubsub"):
-            stack.client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+            stack.client.client_kill_filter(_type=kind, skipme=True)
 
 
 def run(folder: Path, scale: Scale) -> Findings:

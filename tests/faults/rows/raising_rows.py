@@ -8,10 +8,9 @@ from pathlib import Path
 
 import httpx
 
-from tasks.jobs.keys import events_key
 from tasks.jobs.models import JobStatus
 from tests.faults.canaries import PROMPT
-from tests.faults.checker import Checker
+from tests.faults.checker import Checker, read_stream
 from tests.faults.eavesdropper import Events
 from tests.faults.ledger import Ledger, Promise
 from tests.faults.row import Findings, Row, Scale, Shown
@@ -61,8 +60,7 @@ class Rounds:
             code = job.error.code if job.error else None
             if (job.status, code, job.attempt) != (JobStatus.FAILED, "generation_failed", 1):
                 self.broken.add(f"a row that raised was {job.status}, {code}, attempt {job.attempt}")
-            events = self._stack.client.xrange(events_key(self._stack.store.namespace, job_id))
-            ends = [fields["event"] for _, fields in events if fields["event"] == "done"]
+            ends = [event for event in read_stream(self._stack.store, job_id) if event["event"] == "done"]
             logged = len(re.findall(rf"job={job_id} attempt=1 outcome=failed", self.worker.err))
             if len(ends) != 1 or logged != 1:
                 self.broken.add(f"a row that raised ended {len(ends)} times, and {logged} times in the log")
