@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -16,7 +15,7 @@ from tasks.jobs.models import JobStatus
 from tasks.jobs.protocol import FinishEntry
 from tasks.jobs.store import JobStore
 from tests.job_steps import WORKER, claim, finish, step, submit, succeeded, text_piece
-from tests.services import RealServer, require_service, valkey_binary
+from tests.services import RealServer
 from tests.waiting import wait_until
 
 
@@ -88,23 +87,17 @@ def test_a_server_that_forgot_the_scripts_gets_them_again_when_jobs_end_together
     assert store.finish_all(WORKER, ends) == [True, True]
 
 
-def test_a_restarted_server_has_another_run_id_and_the_jobs(tmp_path: Path) -> None:
-    binary = valkey_binary()
-    require_service(binary is not None, "no valkey-server or redis-server")
-    assert binary is not None
-    server = RealServer(binary, tmp_path, "--appendonly", "yes", "--appendfsync", "always")
-    server.start()
-    with connect(server.url) as client:
+def test_a_restarted_server_has_another_run_id_and_the_jobs(own_server: RealServer) -> None:
+    with connect(own_server.url) as client:
         store = JobStore(client)
         run_id = store.server_run_id()
         assert run_id == store.server_run_id() != ""
         submit(store, "a")
         taken = claim(store)
-        server.stop()
+        own_server.shut_down()
         with pytest.raises(StoreUnavailable):
             store.get("a")
-        server.start()
+        own_server.start()
         assert store.server_run_id() != run_id
         assert finish(store, taken)
         assert store.get("a").status == JobStatus.SUCCEEDED
-    server.stop()
