@@ -36,6 +36,9 @@ MAX_LOSSES = 3
 
 NO_RING = RingMessage(list="", entry="")
 
+#: So many rings more than jobs do no harm, and are heard sooner than it would pay to look at each.
+SPARE_RINGS = 200
+
 
 class JobStore(ModelCatalog):
     """Every call is one atomic script and safe to repeat after a lost reply.
@@ -161,6 +164,11 @@ class JobStore(ModelCatalog):
         """Ids of the jobs that wait longest."""
         with unavailable_as_such():
             return [str(job_id) for job_id in self.client.zrange(f"{self.namespace}:queued", 0, count - 1)]
+
+    def ring_for_waiting(self, ring_list: str, rings: Sequence[str] = ()) -> int:
+        """How many rings were missing, one for each job that waits. As many of `rings` are added and none
+        beyond, whoever else does the same at this moment. A large surplus is taken away."""
+        return int(self._scripts.run("rings", ring_list, SPARE_RINGS, *rings))
 
     def server_run_id(self) -> str:
         """Another one after every restart of the server; empty where the server does not tell."""
