@@ -105,3 +105,5 @@ def _log(report: ReapReport | None) -> None:
         logger.warning(
             "%d jobs of lost workers are queued again, %d have failed.", report.requeued, report.worker_lost
         )
+    if report is not None and report.restored:
+        logger.warning("%d jobs were in no index any more and are back in their places.", report.restored)

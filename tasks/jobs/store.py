@@ -130,7 +130,8 @@ class JobStore(ModelCatalog):
         return bool(self._scripts.run("release", worker, job_id, attempt))
 
     def reap(self) -> ReapReport:
-        """Take jobs from workers that stopped renewing, end those past their time, trim the indexes."""
+        """Take jobs from workers that stopped renewing, end those past their time, trim the indexes, put back
+        jobs whose index somebody has deleted."""
         totals: dict[str, int] = {}
         more = True
         while more:
@@ -141,7 +142,19 @@ class JobStore(ModelCatalog):
             totals = {
                 name: totals.get(name, 0) + counts.get(name, 0) for name in totals.keys() | counts.keys()
             }
+        if totals.pop("astray", 0):
+            totals["restored"] = self._restore()
+            num_queued = self.num_queued()
         return ReapReport(num_queued=num_queued, **totals)
+
+    def _restore(self) -> int:
+        """How many jobs are back."""
+        total = offset = 0
+        while True:
+            looked_at, restored = self._scripts.run("restore", round(LEASE_SECONDS * 1000), offset)
+            if not looked_at:
+                return total
+            total, offset = total + restored, offset + looked_at
 
     def stats(self) -> StoreStats:
         held, running, oldest_ms, workers, stale, *flat = self._scripts.run("stats")

@@ -1,6 +1,8 @@
--- ARGV: namespace, losses that end a job. Answer: counts by name, flat; `more` when a batch was full.
+-- ARGV: namespace, losses that end a job. Answer: counts by name, flat; `more` when a batch was full, `astray` when jobs
+-- are in no place and this caller is to look for them.
 local BATCH = 100
 local KEEP_WORKER_MS = 3600000
+local RESTORE_EVERY_MS = 5000
 local max_losses = tonumber(ARGV[2])
 local counts = {}
 
@@ -28,6 +30,7 @@ local function each_job_due_in(name, handle)
 end
 
 local function take_from_worker(job)
+  check_queue(job.fingerprint, job.priority)
   local losses = job.losses + 1
   redis.call('HSET', key('job', job.id), 'losses', losses)
   if job.cancel_requested == '1' then
@@ -62,6 +65,19 @@ local function look_at_waiting(job)
   count('model_unavailable')
 end
 
+-- Whether fewer jobs are in their places than have not ended: somebody has deleted such a place.
+local function are_astray()
+  local waiting, in_queues = redis.call('ZCARD', key('queued')), 0
+  for _, fingerprint in ipairs(redis.call('ZRANGE', key('seen'), 0, -1)) do
+    for _, priority in ipairs({'high', 'normal', 'low'}) do
+      in_queues = in_queues + redis.call('ZCARD', key('queue', fingerprint, priority))
+    end
+  end
+  return redis.call('ZCOUNT', key('index'), '+inf', '+inf') > waiting + redis.call('ZCARD', key('leases'))
+    or waiting ~= redis.call('ZCARD', key('due')) or waiting > in_queues
+end
+
+check_indexes()
 each_job_due_in('leases', take_from_worker)
 each_job_due_in('due', look_at_waiting)
 for _, worker in ipairs(due_in('workers', now - KEEP_WORKER_MS)) do
@@ -71,6 +87,8 @@ for _, worker in ipairs(due_in('workers', now - KEEP_WORKER_MS)) do
 end
 count('trimmed', redis.call('ZREMRANGEBYSCORE', key('index'), '-inf', now))
 count('num_queued', redis.call('ZCARD', key('queued')))
+
+if are_astray() and redis.call('SET', key('restoring'), '', 'NX', 'PX', RESTORE_EVERY_MS) then count('astray') end
 
 local flat = {}
 for name, number in pairs(counts) do
