@@ -129,13 +129,13 @@ class JobStore(ModelCatalog):
         """Hand a job back to its place in the queue, without a loss. False: it is another attempt's."""
         return bool(self._scripts.run("release", worker, job_id, attempt))
 
-    def reap(self) -> ReapReport:
+    def reap(self, *, away_seconds: float = 0.0) -> ReapReport:
         """Take jobs from workers that stopped renewing, end those past their time, trim the indexes, put back
-        jobs whose index somebody has deleted."""
+        jobs whose index somebody has deleted. A lease lasts `away_seconds` longer than it says."""
         totals: dict[str, int] = {}
         more = True
         while more:
-            flat = self._scripts.run("reap", MAX_LOSSES)
+            flat = self._scripts.run("reap", MAX_LOSSES, round(away_seconds * 1000))
             counts = dict(zip(flat[::2], flat[1::2], strict=True))
             more = counts.pop("more", 0) == 1
             num_queued = counts.pop("num_queued")

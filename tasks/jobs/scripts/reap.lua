@@ -1,9 +1,9 @@
--- ARGV: namespace, losses that end a job. Answer: counts by name, flat; `more` when a batch was full, `astray` when jobs
--- are in no place and this caller is to look for them.
+-- ARGV: namespace, losses that end a job, ms of outages in which no lease ran. Answer: counts by name, flat; `more` when a
+-- batch was full, `astray` when jobs are in no place and this caller is to look for them.
 local BATCH = 100
 local KEEP_WORKER_MS = 3600000
 local RESTORE_EVERY_MS = 5000
-local max_losses = tonumber(ARGV[2])
+local max_losses, away_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local counts = {}
 
 local function count(name, by)
@@ -16,8 +16,8 @@ local function due_in(name, latest)
   return members
 end
 
-local function each_job_due_in(name, handle)
-  for _, id in ipairs(due_in(name, now)) do
+local function each_job_due_in(name, latest, handle)
+  for _, id in ipairs(due_in(name, latest)) do
     local job = find_job(id)
     if job then
       handle(job)
@@ -57,8 +57,9 @@ local function look_at_waiting(job)
     return count('expired')
   end
   local seen = tonumber(redis.call('ZSCORE', key('seen'), job.fingerprint) or now)
-  if seen + MODEL_PATIENCE_MS > now then
-    redis.call('ZADD', key('due'), seen + MODEL_PATIENCE_MS, job.id)
+  local patient_until = seen + MODEL_PATIENCE_MS + away_ms
+  if patient_until > now then
+    redis.call('ZADD', key('due'), patient_until, job.id)
     return
   end
   end_unheld(job, 'failed', 'model_unavailable', 'No worker with the model of this job was there for 10 minutes.')
@@ -78,8 +79,8 @@ local function are_astray()
 end
 
 check_indexes()
-each_job_due_in('leases', take_from_worker)
-each_job_due_in('due', look_at_waiting)
+each_job_due_in('leases', now - away_ms, take_from_worker)
+each_job_due_in('due', now, look_at_waiting)
 for _, worker in ipairs(due_in('workers', now - KEEP_WORKER_MS)) do
   redis.call('ZREM', key('workers'), worker)
   redis.call('DEL', key('worker', worker))
