@@ -1,5 +1,6 @@
 -- ARGV: namespace, job, owner. Answer: 'canceled', 'requested', 'finished', 'gone' or 'unknown'.
 local id, owner = ARGV[2], ARGV[3]
+check_indexes()
 local job = find_job(id)
 if not job then return redis.call('GET', key('tombstone', id)) == owner and 'gone' or 'unknown' end
 if job.owner ~= owner then return 'unknown' end

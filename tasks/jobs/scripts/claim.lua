@@ -29,6 +29,7 @@ local function take_next()
   while true do
     local priority, pass = next_priority()
     if not priority then return nil end
+    check_queue(fingerprint, priority)
     local queue = key('queue', fingerprint, priority)
     local member = redis.call('ZRANGE', queue, 0, 0)[1]
     local job = find_job(string.sub(member, 18))
@@ -52,6 +53,8 @@ local function serve(job)
   leave_queue(job)
 end
 
+check_indexes()
+expect('hash', key('passes', fingerprint))
 -- The same nonce again: the reply was lost.
 local memo = key('nonce', worker, nonce)
 local earlier = redis.call('HMGET', memo, 'job', 'attempt')

@@ -188,6 +188,28 @@ def test_a_server_that_takes_no_writes(
     assert_everything_works(api)
 
 
+@pytest.mark.parametrize("key", ["neoserve:queued", "neoserve:queue:fp-test:normal", "generate"])
+def test_a_key_of_another_type_is_no_crash(
+    start_api: StartApi, own_server: RealServer, admin: redis.Redis, key: str
+) -> None:
+    """Somebody has overwritten it: nothing is recorded, and the operator is told which one it is."""
+    api = start_api(own_server.url)
+    admin.set(key, "garbage")
+    for method, path in WRITES:
+        refused = call(api, method, path)
+        assert (refused.status_code, refused.json()["code"]) == (503, "store_broken")
+        assert refused.headers["Content-Type"] == "application/problem+json"
+        assert int(refused.headers["Retry-After"]) > 0
+        assert key not in refused.text
+    assert call(api, "GET", "/metrics").status_code == 200
+    assert call(api, "GET", "/info").status_code == 200
+    wait_until(lambda: f"{key} is a string and should be a" in api.output, "the log names it")
+    assert "Traceback" not in api.output
+    admin.delete(key)
+    assert JobStore(admin).num_queued() == 0
+    assert_everything_works(api)
+
+
 def test_jobs_are_read_and_canceled_while_the_memory_is_full(
     start_api: StartApi, own_server: RealServer, admin: redis.Redis
 ) -> None:

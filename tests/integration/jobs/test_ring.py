@@ -13,9 +13,10 @@ import redis
 
 from tasks.jobs.errors import QueueFull, RingFailed, StoreUnavailable
 from tasks.jobs.names import QUEUE_NAME, TASK_NAME
+from tasks.jobs.reaper import Reaper
 from tasks.jobs.ring import CeleryRing, celery_settings
 from tasks.jobs.settings import Settings
-from tasks.jobs.store import JobStore
+from tasks.jobs.store import SPARE_RINGS, JobStore
 from tests.factories import make_new_job
 from tests.services import RealServer, free_port
 
@@ -83,6 +84,20 @@ def test_a_submit_rings_for_its_job_and_only_once(redis_url: str, real_client: r
     (text,) = real_client.lrange(QUEUE_NAME, 0, -1)
 
     assert json.loads(text)["headers"]["argsrepr"] == "['job-1']"
+    ring.close()
+
+
+def test_rings_of_jobs_that_were_canceled_unheard_do_not_pile_up(
+    redis_url: str, real_client: redis.Redis
+) -> None:
+    ring, store = CeleryRing(redis_url), JobStore(real_client)
+    for number in range(SPARE_RINGS + 10):
+        store.submit(make_new_job(f"j{number}"), max_queued=1, ring=ring.message(f"j{number}"))
+        store.cancel(f"j{number}")
+    store.submit(make_new_job("job"), max_queued=1, ring=ring.message("job"))
+    assert ring.pending() == SPARE_RINGS + 11
+    Reaper(store, ring).tick()
+    assert ring.pending() == store.num_queued() == 1
     ring.close()
 
 

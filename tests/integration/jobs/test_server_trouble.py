@@ -12,9 +12,10 @@ from tasks.jobs.errors import JobNotFound, StoreUnavailable
 from tasks.jobs.keys import ended_channel
 from tasks.jobs.listener import JobListener
 from tasks.jobs.models import JobStatus
-from tasks.jobs.protocol import FinishEntry
+from tasks.jobs.protocol import FinishEntry, ReapReport
 from tasks.jobs.store import JobStore
-from tests.job_steps import WORKER, claim, finish, step, submit, succeeded, text_piece
+from tests.factories import FINGERPRINT
+from tests.job_steps import WORKER, claim, claimed_ids, finish, step, submit, succeeded, text_piece
 from tests.services import RealServer
 from tests.waiting import wait_until
 
@@ -55,6 +56,13 @@ def test_what_is_no_record_stops_no_reaper(store: JobStore) -> None:
     assert store.num_queued() == 0
     with pytest.raises(JobNotFound):
         store.get("broken")
+
+
+def test_a_thousand_jobs_whose_indexes_were_deleted_are_put_back_in_their_order(store: JobStore) -> None:
+    ids = [submit(store).id for _ in range(1000)]
+    store.client.delete(f"{store.namespace}:queue:{FINGERPRINT}:normal", f"{store.namespace}:queued")
+    assert store.reap() == ReapReport(restored=1000, num_queued=1000)
+    assert claimed_ids(store) == ids
 
 
 def test_bytes_that_are_no_text_end_no_thread(store: JobStore, redis_url: str) -> None:
