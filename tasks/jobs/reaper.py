@@ -11,6 +11,7 @@ import redis
 
 from tasks.jobs.errors import JobsError
 from tasks.jobs.protocol import ReapReport
+from tasks.jobs.record import SCHEMA_VERSION
 from tasks.jobs.ring import Ring
 from tasks.jobs.store import LEASE_SECONDS, JobStore
 
@@ -39,6 +40,7 @@ class Reaper:
         self._run_id = ""
         self._not_before = 0.0
         self._deficit = 0
+        self._told_of: set[int] = set()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
 
@@ -54,6 +56,7 @@ class Reaper:
     def tick(self) -> ReapReport | None:
         """What was reaped; None while it waits. Raises StoreUnavailable or RingFailed."""
         self._watch_for_outage()
+        self._tell_of_far_versions()
         report = self._store.reap() if self._clock() >= self._not_before else None
         self._last_tick = self._clock()
         self._repair_rings(report.num_queued if report else self._store.num_queued())
@@ -70,6 +73,20 @@ class Reaper:
             self._not_before = now + LEASE_SECONDS
             self._deficit = 0
         self._run_id = run_id
+
+    def _tell_of_far_versions(self) -> None:
+        """Once for each: at the start, or when such a process has begun to write beside this one."""
+        for version in self._store.far_versions():
+            if version not in self._told_of:
+                logger.error(
+                    "Schema version %d has written to this database in the last days, and this process has "
+                    "version %d: it leaves the jobs and models of version %d as they are. Run a release of a "
+                    "version between them as long as there are any.",
+                    version,
+                    SCHEMA_VERSION,
+                    version,
+                )
+                self._told_of.add(version)
 
     def _repair_rings(self, num_queued: int) -> None:
         """A ring that is missing at two ticks in a row is lost, not merely on its way."""
