@@ -18,6 +18,7 @@ from tasks.jobs import card, connection, listener, reaper, ring, script, store
 from tasks.jobs.protocol import Claim
 from tasks.jobs.store import JobStore
 from tasks.worker.scripted_model import byte_tokenizer
+from tests.faults.next_version import become_next, drop_unknown_fields
 
 VARIABLE = "FAULTS_SWITCHES"
 POISON = "POISON "
@@ -124,6 +125,8 @@ SWITCHES: dict[str, Callable[[str], None]] = {
     "no-recheck": no_recheck,
     "no-allow-oom": no_allow_oom,
     "poison": poison,
+    "next-version": lambda _: become_next(change_scripts),
+    "drop-unknown": lambda _: drop_unknown_fields(change_scripts),
 }
 
 

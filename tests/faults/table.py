@@ -17,6 +17,7 @@ from tests.faults.rows import (
     half_open,
     killed_workers,
     poison,
+    rolling_restarts,
     server_restarts,
     zombies,
 )
@@ -26,6 +27,7 @@ ROWS: tuple[Row, ...] = (
     server_restarts.ROW,
     busy_kills.ROW,
     drains.ROW,
+    rolling_restarts.ROW,
     zombies.ROW,
     half_open.ROW,
     client_kills.ROW,

@@ -16,6 +16,7 @@ from tests.faults.rows import (
     half_open,
     killed_workers,
     poison,
+    rolling_restarts,
     server_restarts,
     zombies,
 )
@@ -27,6 +28,7 @@ QUICK = [
     (killed_workers.ROW, 4),
     (server_restarts.ROW, 3),
     (drains.ROW, 2),
+    (rolling_restarts.ROW, 4),
     (zombies.ROW, 2),
     (client_kills.ROW, 5),
     (api_kills.ROW, 5),
@@ -37,6 +39,7 @@ SLOW = [
     (server_restarts.ROW, 10),
     (busy_kills.ROW, 20),
     (drains.ROW, 4),
+    (rolling_restarts.ROW, 16),
     (zombies.ROW, 8),
     (half_open.ROW, 6),
     (client_kills.ROW, 20),
