@@ -10,6 +10,7 @@ JobsError
 ├── JobGone
 ├── NoModel
 ├── UnknownModel
+├── OtherVersion
 └── RingFailed
 """
 
@@ -89,6 +90,20 @@ class UnknownModel(JobsError):
     def __init__(self, name: str) -> None:
         super().__init__(f"No worker has ever registered a model named {name!r}.")
         self.name = name
+
+
+class OtherVersion(JobsError):
+    """A release of NeoServe has recorded this that is not next to the one that runs here."""
+
+    code = "other_version"
+
+    def __init__(self, theirs: int, ours: int) -> None:
+        super().__init__(
+            f"This was recorded with schema version {theirs}, and the process that was asked has "
+            f"version {ours}: it handles {ours - 1} to {ours + 1}. Nothing was changed."
+        )
+        self.theirs = theirs
+        self.ours = ours
 
 
 class RingFailed(JobsError):

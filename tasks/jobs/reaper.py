@@ -11,6 +11,7 @@ import redis
 
 from tasks.jobs.errors import JobsError
 from tasks.jobs.protocol import ReapReport
+from tasks.jobs.record import SCHEMA_VERSION
 from tasks.jobs.ring import Ring
 from tasks.jobs.store import LEASE_SECONDS, JobStore
 from tasks.jobs.uptime import UpTime
@@ -43,6 +44,7 @@ class Reaper:
         self._up_since = 0.0
         self._uptime = UpTime()
         self._missing = 0
+        self._told_of: set[int] = set()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
 
@@ -58,6 +60,7 @@ class Reaper:
     def tick(self) -> ReapReport | None:
         """What was reaped; None while it waits. Raises StoreUnavailable."""
         looked_at = self._look()
+        self._tell_of_far_versions()
         away = self._time_away()
         report = None if away is None else self._store.reap(away_seconds=away)
         self._repair_rings()
@@ -77,6 +80,20 @@ class Reaper:
             self._missing = 0
         self._run_id = run_id
         return now
+
+    def _tell_of_far_versions(self) -> None:
+        """Once for each: at the start, or when such a process has begun to write beside this one."""
+        for version in self._store.far_versions():
+            if version not in self._told_of:
+                logger.error(
+                    "Schema version %d has written to this database in the last days, and this process has "
+                    "version %d: it leaves the jobs and models of version %d as they are. Run a release of a "
+                    "version between them as long as there are any.",
+                    version,
+                    SCHEMA_VERSION,
+                    version,
+                )
+                self._told_of.add(version)
 
     def _time_away(self) -> float | None:
         """Seconds of outages by which a lease is longer now; None: too little is known of the server.

@@ -14,6 +14,7 @@ import redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from tasks.jobs.errors import StoreBroken, StoreUnavailable
+from tasks.jobs.record import SCHEMA_VERSION
 
 #: Beginnings of error replies that say "not now" rather than "wrong".
 _NOT_NOW = ("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "BUSY")
@@ -92,7 +93,7 @@ class Scripts:
         return self._sources[name]
 
     def _read(self, name: str) -> tuple[str, str]:
-        source = f"{self._first_line(name)}{_text('prelude')}\n{_text(name)}"
+        source = f"{self._first_line(name)}local SCHEMA = {SCHEMA_VERSION}\n{_text('prelude')}\n{_text(name)}"
         return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     def _first_line(self, name: str) -> str:

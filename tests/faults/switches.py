@@ -21,6 +21,7 @@ from tasks.jobs.protocol import Claim
 from tasks.jobs.store import JobStore
 from tasks.worker.scripted_model import byte_tokenizer
 from tests.faults.leaky import leaky
+from tests.faults.next_version import become_next, drop_unknown_fields
 
 VARIABLE = "FAULTS_SWITCHES"
 POISON = "POISON "
@@ -151,6 +152,8 @@ SWITCHES: dict[str, Callable[[str], None]] = {
     "no-row-by-row": no_row_by_row,
     "poison": poison,
     "raising": raising,
+    "next-version": lambda _: become_next(change_scripts),
+    "drop-unknown": lambda _: drop_unknown_fields(change_scripts),
 }
 
 

@@ -18,6 +18,7 @@ from tests.faults.rows import (
     killed_workers,
     poison,
     raising_rows,
+    rolling_restarts,
     server_restarts,
     zombies,
 )
@@ -27,6 +28,7 @@ ROWS: tuple[Row, ...] = (
     server_restarts.ROW,
     busy_kills.ROW,
     drains.ROW,
+    rolling_restarts.ROW,
     zombies.ROW,
     half_open.ROW,
     client_kills.ROW,

@@ -1,4 +1,5 @@
--- What all scripts share; it is put in front of each of them. ARGV[1] is the namespace.
+-- What all scripts share; it is put in front of each of them, behind a line that says which SCHEMA this version has.
+-- ARGV[1] is the namespace.
 --
 -- A job is in exactly one place: waiting (its queue, `queued`, `due`), held (`leases`) or ended (none of them).
 -- Times are milliseconds by the clock of the server.
@@ -50,6 +51,7 @@ end
 local CONTROL = {
   'id', 'status', 'worker', 'attempt', 'losses', 'owner', 'fingerprint', 'priority', 'member', 'turn', 'ttl_seconds',
   'created_at', 'deadline_at', 'cancel_requested', 'started_at', 'first_token_at', 'idempotency', 'num_rows', 'lengths',
+  'schema',
 }
 
 local function find_job(id)
@@ -59,6 +61,17 @@ local function find_job(id)
   local job = {}
   for i, name in ipairs(CONTROL) do job[name] = values[i] or '' end
   return job
+end
+
+-- Versions next to each other work with each other's jobs; others leave them as they are.
+local function is_foreign(job)
+  local schema = tonumber(job.schema)
+  return not schema or math.abs(schema - SCHEMA) > 1
+end
+
+-- For those that start here later: which versions may have left something.
+local function note_schema()
+  redis.call('ZADD', key('schemas'), now, SCHEMA)
 end
 
 local function held_by(job, worker, attempt)

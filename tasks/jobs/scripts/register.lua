@@ -19,4 +19,5 @@ end
 redis.call('SET', key('tokenizer', ARGV[8]), ARGV[9], 'NX')
 redis.call('HSET', key('cards'), fingerprint, ARGV[7])
 redis.call('HSET', key('worker', worker), 'fingerprint', fingerprint, 'slots', slots, 'precision', precision)
+note_schema()
 heartbeat(worker, fingerprint, lease_ms)

@@ -37,6 +37,7 @@ job.deadline_at = job.deadline_ms ~= '' and now + tonumber(job.deadline_ms) or '
 redis.call('HSET', record, unpack(ARGV, FIELDS))
 redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'losses', 0, 'worker', '', 'turn', turn,
   'member', job.member, 'created_at', now, 'deadline_at', job.deadline_at, 'lengths', no_lengths(job))
+note_schema()
 redis.call('ZADD', key('index'), '+inf', job.id)
 redis.call('ZADD', key('seen'), 'NX', 0, job.fingerprint)
 if job.idempotency ~= '' then redis.call('HSET', promise, 'job', job.id, 'digest', digest) end
