@@ -9,7 +9,14 @@ from enum import StrEnum
 from typing import Any
 
 from tasks.jobs.models import JobError, NewJob, Parameters, Row
-from tasks.jobs.record import decode_error, decode_parameters, decode_rows, encode_new_job, to_json
+from tasks.jobs.record import (
+    check_schema,
+    decode_error,
+    decode_parameters,
+    decode_rows,
+    encode_new_job,
+    to_json,
+)
 
 
 class BatchStatus(StrEnum):
@@ -115,8 +122,9 @@ def decode_item(index: int, state: str, text: str) -> ItemResult:
 
 
 def decode_batch(flat: Sequence[str], num_jobs: int, num_running: int) -> Batch:
-    """From the reply of HGETALL, and how many items are jobs now."""
+    """From the reply of HGETALL, and how many items are jobs now. Raises OtherVersion."""
     record = dict(zip(flat[::2], flat[1::2], strict=True))
+    check_schema(record["schema"])
     canceling = record["status"] == BatchStatus.RUNNING and record.get("cancel_requested") == "1"
     return Batch(
         id=record["id"],

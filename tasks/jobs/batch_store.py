@@ -17,7 +17,7 @@ from tasks.jobs.errors import (
     StoreUnavailable,
 )
 from tasks.jobs.protocol import CancelVerdict, RingMessage
-from tasks.jobs.record import idempotency_name, to_json
+from tasks.jobs.record import SCHEMA_VERSION, check_schema, idempotency_name, to_json
 from tasks.jobs.script import Argument, Scripts, unavailable_as_such
 
 #: How long items are kept whose batch is not started.
@@ -67,6 +67,7 @@ class BatchStore:
         self, scripts: Scripts, new: NewBatch, max_unfinished: int, ring: RingMessage
     ) -> tuple[str, bool]:
         fields: dict[str, Argument] = {
+            "schema": SCHEMA_VERSION,
             "id": new.id,
             "total": new.total,
             "ttl_seconds": new.ttl_seconds,
@@ -88,7 +89,7 @@ class BatchStore:
         return str(rest[0]), verdict == "created"
 
     def get(self, batch_id: str, *, owner: str = "") -> Batch:
-        """Raises BatchNotFound (another owner's batch is not found either) or BatchGone."""
+        """Raises BatchNotFound (another owner's batch is not found either), BatchGone or OtherVersion."""
         flat, num_jobs, num_running = _found(self._scripts.run("batch_get", batch_id, owner))
         return decode_batch(flat, num_jobs, num_running)
 
@@ -104,9 +105,11 @@ class BatchStore:
 
     def cancel(self, batch_id: str, *, owner: str = "") -> CancelVerdict:
         """What no worker holds is canceled at once, the rest by its workers. Raises as `get` does."""
-        verdict = self._scripts.run("batch_cancel", batch_id, owner)
+        verdict, *schema = self._scripts.run("batch_cancel", batch_id, owner)
         if verdict in ("gone", "unknown"):
             _found([verdict])
+        if schema:
+            check_schema(schema[0])
         return CancelVerdict(verdict)
 
 

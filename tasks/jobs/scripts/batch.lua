@@ -9,7 +9,7 @@ local MAX_LIVE_ITEMS = 64
 local ENDS = {'succeeded', 'failed', 'canceled', 'expired'}
 local BATCH_FIELDS = {
   'id', 'status', 'owner', 'total', 'next', 'ttl_seconds', 'deadline_at', 'cancel_requested', 'idempotency', 'ring_list',
-  'ring', unpack(ENDS),
+  'ring', 'schema', unpack(ENDS),
 }
 local RESULT_FIELDS = {
   'id', 'custom_id', 'status', 'text', 'parameters', 'num_prompt_tokens', 'num_tokens', 'rows', 'error_code',
@@ -17,8 +17,8 @@ local RESULT_FIELDS = {
 }
 
 local function find_batch(id)
-  local values = redis.call('HMGET', key('batch', id), unpack(BATCH_FIELDS))
-  if not values[1] or redis.call('EXISTS', key('batch_items', id)) == 0 then return nil end
+  local values = redis.pcall('HMGET', key('batch', id), unpack(BATCH_FIELDS))
+  if values.err or not values[1] or redis.call('TYPE', key('batch_items', id)).ok ~= 'hash' then return nil end
   local batch = {}
   for i, name in ipairs(BATCH_FIELDS) do batch[name] = values[i] or '' end
   for _, name in ipairs({'total', 'next', unpack(ENDS)}) do batch[name] = tonumber(batch[name]) end
@@ -41,7 +41,7 @@ end
 local function end_item(batch, index, result)
   redis.call('HDEL', key('batch_live', batch.id), index)
   -- A worker of an earlier version has taken it without this.
-  redis.call('SREM', key('queued_items'), result.id)
+  redis.call('ZREM', key('queued_items'), result.id)
   redis.call('HSET', key('batch_items', batch.id), index, cjson.encode(result))
   count_ends(batch, result.status, 1)
 end
@@ -53,14 +53,24 @@ local function lose_item(batch, index)
   end_item(batch, index, result)
 end
 
+local function check_room(batch, job)
+  check_queue(job.fingerprint, job.priority)
+  expect('string', key('sequence'))
+  if batch.ring_list ~= '' then expect('list', batch.ring_list) end
+end
+
+-- Whether that could be. The end of another job must not fail over a key that somebody has overwritten; the reaper
+-- tries again.
 local function make_job(batch, index)
   local job = cjson.decode(redis.call('HGET', key('batch_items', batch.id), index))
+  if not pcall(check_room, batch, job) then return false end
   job.batch, job.batch_index, job.deadline_at = batch.id, index, batch.deadline_at
   redis.call('HSET', key('batch_live', batch.id), index, job.id)
   enter(job)
-  if batch.ring_list == '' then return end
+  if batch.ring_list == '' then return true end
   local ring = string.gsub(batch.ring, '<task id>', job.id)
   redis.call('LPUSH', batch.ring_list, (string.gsub(ring, '<delivery tag>', job.id)))
+  return true
 end
 
 local function end_batch(batch)
@@ -83,8 +93,7 @@ end
 local function go_on(batch)
   if past_deadline(batch) then stop_waiting(batch, 'expired') end
   local free = MAX_LIVE_ITEMS - redis.call('HLEN', key('batch_live', batch.id))
-  while free > 0 and batch.next < batch.total do
-    make_job(batch, batch.next)
+  while free > 0 and batch.next < batch.total and make_job(batch, batch.next) do
     batch.next = redis.call('HINCRBY', key('batch', batch.id), 'next', 1)
     free = free - 1
   end

@@ -8,6 +8,9 @@ local record, items = key('batch', batch.id), key('batch_items', batch.id)
 
 if redis.call('EXISTS', record) == 1 then return {'created', batch.id} end -- The reply was lost.
 
+check_indexes()
+expect('hash', key('unfinished'))
+
 local function refuse(...)
   redis.call('UNLINK', items)
   return {...}

@@ -7,6 +7,11 @@ local job = {}
 for i = FIELDS, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
 local record = key('job', job.id)
 
+check_indexes()
+check_queue(job.fingerprint, job.priority)
+expect('string', key('sequence'))
+if ring_list ~= '' then expect('list', ring_list) end
+
 if redis.call('EXISTS', record) == 1 then return {'repeated', redis.call('HGETALL', record)} end
 
 local promise = key('idempotency', job.idempotency)
@@ -17,7 +22,7 @@ if earlier and earlier[1] and redis.call('EXISTS', key('job', earlier[1])) == 1 
 end
 
 -- The items of batches have a limit of their own.
-local waiting = redis.call('ZCARD', key('queued')) - redis.call('SCARD', key('queued_items'))
+local waiting = redis.call('ZCARD', key('queued')) - redis.call('ZCARD', key('queued_items'))
 if waiting >= limit then return {'full', waiting} end
 
 job.deadline_at = job.deadline_ms ~= '' and now + tonumber(job.deadline_ms) or ''

@@ -114,7 +114,7 @@ def test_results_outlive_the_jobs_and_in_the_end_only_tombstones_are_left(
         with pytest.raises(BatchGone):
             call("b")
     let_pass(store, 60)
-    kept = {"tombstone", "sequence", "served", "passes", "turns", "seen", "worker", "workers"}
+    kept = {"tombstone", "sequence", "served", "passes", "turns", "schemas", "seen", "worker", "workers"}
     left = {key.split(":")[1] for key in store.client.scan_iter(f"{store.namespace}:*")}
     assert left <= kept
     let_pass(store, 86400)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.jobs.batch import BatchStatus
+from tasks.jobs.batch import BatchItem, BatchStatus
 from tasks.jobs.batch_store import BatchStore
 from tasks.jobs.errors import (
     BatchNotFound,
@@ -227,3 +227,22 @@ def test_a_batch_that_somebody_deleted_holds_up_nobody(store: JobStore, batches:
     assert store.reap().trimmed == 1
     upload(batches, "c", 3)
     assert start(batches, make_new_batch("c", total=3), max_unfinished=3)[0] == "c"
+
+
+def test_a_place_that_somebody_has_overwritten_lets_items_end_and_takes_none_in(
+    store: JobStore, batches: BatchStore
+) -> None:
+    upload(batches, "b", 64)
+    job = make_new_job("last", fingerprint="other", priority=Priority.LOW)
+    batches.put("b", 64, [BatchItem(job=job)])
+    start(batches, make_new_batch("b", total=65))
+    overwritten = f"{store.namespace}:waiting:other:low"
+    store.client.set(overwritten, "no hash")
+
+    assert finish(store, claim(store))
+    assert counts(batches) == {"waiting": 1, "queued": 63, "succeeded": 1}
+
+    store.client.delete(overwritten)
+    let_pass(store, 11)
+    store.reap()
+    assert counts(batches) == {"queued": 64, "succeeded": 1}
