@@ -9,6 +9,8 @@ from flask import Flask
 
 from api.access import register_access
 from api.background import Background, MetricsPort
+from api.batch_routes import batches as batch_routes
+from api.batch_submission import BatchSubmission
 from api.job_routes import jobs
 from api.logs import set_up_logging
 from api.metrics import ApiMetrics
@@ -19,6 +21,7 @@ from api.service_routes import service as service_routes
 from api.settings import ApiSettings
 from api.submission import Submission
 from api.waiting import Listener, WaitingRoom
+from tasks.jobs.batch_store import BatchStore
 from tasks.jobs.connection import connect
 from tasks.jobs.listener import JobListener
 from tasks.jobs.reaper import Reaper
@@ -40,15 +43,19 @@ def create_app(settings: ApiSettings, *, store: JobStore, ring: Ring, listener: 
     metrics = ApiMetrics()
     metrics.registry.register(QueueCollector(store))
     draining = threading.Event()
+    submission = Submission(settings, store, ring)
+    batches = BatchStore(store.client, store.namespace, durable=settings.durable_submit)
     app.extensions[EXTENSION] = Service(
         settings=settings,
         store=store,
         metrics=metrics,
-        submission=Submission(settings, store, ring),
+        submission=submission,
+        batches=BatchSubmission(settings, batches, submission, ring),
         waiting=WaitingRoom(store, listener, metrics, max_waiters=settings.max_waiters, draining=draining),
         draining=draining,
     )
     app.register_blueprint(jobs)
+    app.register_blueprint(batch_routes)
     app.register_blueprint(service_routes)
     register_access(app)
     register_problems(app)

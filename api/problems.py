@@ -139,7 +139,7 @@ def shown(text: str) -> str:
 
 
 def on_too_large(_: RequestEntityTooLarge) -> Response:
-    limit = current_service().settings.max_body_bytes
+    limit = (request.max_content_length or 1) - 1
     return on_api_error(PayloadTooLarge(limit, request.content_length))
 
 

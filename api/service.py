@@ -8,6 +8,7 @@ from typing import cast
 
 from flask import current_app
 
+from api.batch_submission import BatchSubmission
 from api.metrics import ApiMetrics
 from api.settings import ApiSettings
 from api.submission import Submission
@@ -31,6 +32,7 @@ class Service:
     store: JobStore
     metrics: ApiMetrics
     submission: Submission
+    batches: BatchSubmission
     waiting: WaitingRoom
     draining: threading.Event
 
