@@ -10,6 +10,9 @@ from api.render import render_job
 from tasks.jobs.events import Event, EventKind
 from tasks.jobs.models import Job, JobStatus
 
+#: The largest second part of an id.
+MAX_NUMBER = 2**64 - 1
+
 
 class JobEvents:
     """Turns events into bytes, for a reader who holds texts of `attempt`, or none (0)."""
@@ -34,13 +37,12 @@ class JobEvents:
         return event("done", {"job": render_job(job)}, event_id)
 
     def replayed(self, job: Job) -> bytes:
-        """All of it, from the record. Only the end has an id, behind all that the stream may have had: who
-        comes back earlier gets everything again."""
+        """All of it, from the record. Only the end has an id: who comes back earlier gets everything again."""
         parts = [] if job.started_at is None else [self._started(job.attempt, None)]
         for number, row in enumerate(job.rows):
             if row.text:
                 parts.append(event("token", {"text": row.text, "index": number}))
-        return b"".join([*parts, self.ended(job, f"{ended_ms(job) + 1}-0")])
+        return b"".join([*parts, self.ended(job, end_id(job))])
 
     def forget(self) -> None:
         """The server has lost events that the reader has. Its texts are void; the next `started` says so."""
@@ -66,5 +68,6 @@ class JobEvents:
         return event("started", {"job_id": self._job_id, "attempt": attempt}, event_id)
 
 
-def ended_ms(job: Job) -> int:
-    return round((job.completed_at or 0) * 1000)
+def end_id(job: Job) -> str:
+    """Of the end of an ended job whose stream is over: an id that no stream has had."""
+    return f"{round((job.completed_at or 0) * 1000)}-{MAX_NUMBER}"

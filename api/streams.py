@@ -11,14 +11,14 @@ from contextlib import ExitStack, contextmanager
 from api.company import Company, Line
 from api.errors import Busy
 from api.hangups import Client, Hangups
-from api.job_events import ended_ms
+from api.job_events import end_id
 from api.job_stream import ASK_SECONDS, Describe, JobStream
 from api.metrics import ApiMetrics
 from api.seats import Seats
 from tasks.jobs.deadline import time_limit
 from tasks.jobs.event_feed import Feed
 from tasks.jobs.event_hub import EventHub
-from tasks.jobs.events import START, EventKind, order
+from tasks.jobs.events import START, EventKind
 from tasks.jobs.models import Job
 from tasks.jobs.store import JobStore
 
@@ -118,5 +118,4 @@ class Streams:
 def was_the_last(job: Job, feed: Feed, after: str) -> bool:
     if feed.resumed is not None:
         return feed.resumed.kind is EventKind.DONE
-    # Of a stream that is over, only the end that was replayed lies behind the job's own.
-    return job.status.terminal and order(after)[0] > ended_ms(job)
+    return job.status.terminal and after == end_id(job)

@@ -17,7 +17,7 @@ from tasks.jobs.script import unavailable_as_such
 #: Before the first entry of any stream.
 START = "0-0"
 
-_ID = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
+_ID = re.compile(r"[0-9]{1,19}-[0-9]{1,20}")
 
 
 class EventKind(StrEnum):

@@ -74,7 +74,11 @@ def test_a_feed_of_a_job_that_does_not_exist_yet_waits_for_it(store: JobStore, h
 
 def test_readers_of_one_job_get_the_same_wherever_they_begin(store: JobStore, hub: EventHub) -> None:
     ids = add(store, *"abcdef")
-    with hub.follow(JOB, START) as first, hub.follow(JOB, ids[2]) as second, hub.follow(JOB, ids[-1]) as third:
+    with (
+        hub.follow(JOB, START) as first,
+        hub.follow(JOB, ids[2]) as second,
+        hub.follow(JOB, ids[-1]) as third,
+    ):
         assert read_texts(second, 3) == list("def")
         add(store, "g")
         assert read_texts(third, 1) == ["g"]
@@ -203,6 +207,6 @@ def test_what_others_write_into_a_stream_is_passed_over(fields: dict[str, str]) 
 
 def test_ids_are_recognized_and_ordered() -> None:
     assert is_event_id("1795386982517-0")
-    for text in ("", "1", "1-", "-1", "a-0", "1-0 ", "1-0\n", "$", "+", "1" * 20 + "-0"):
+    for text in ("", "1", "1-", "-1", "a-0", "1-0 ", "1-0\n", "$", "+", "1" * 20 + "-0", "0-" + "1" * 21):
         assert not is_event_id(text)
     assert order("9-10") > order("9-9") > order("8-99")
