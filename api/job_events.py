@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from api.event_format import event
-from api.render import render_job
+from api.render import render_job, render_queue
 from tasks.jobs.events import Event, EventKind
 from tasks.jobs.models import Job, JobStatus
 
@@ -31,13 +31,13 @@ class JobEvents:
         if job.status is not JobStatus.QUEUED or job.position == self._position:
             return b""
         self._position = job.position
-        return event("queued", {"job_id": job.id, "position": job.position})
+        return event("queued", {"job_id": job.id, **(render_queue(job) or {})})
 
     def ended(self, job: Job, event_id: str) -> bytes:
         return event("done", {"job": render_job(job)}, event_id)
 
     def replayed(self, job: Job) -> bytes:
-        """All of it, from the record. Only the end has an id: who comes back earlier gets everything again."""
+        """All of it, from the record. Only the end has an id: who comes back earlier gets it all again."""
         parts = [] if job.started_at is None else [self._started(job.attempt, None)]
         for number, row in enumerate(job.rows):
             if row.text:

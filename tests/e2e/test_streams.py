@@ -124,6 +124,7 @@ def test_a_cancel_while_it_is_read_ends_with_what_was_made(deployment: Deploymen
     assert job["result"][0]["generated_text"] == PROMPT + following.reader.text
 
 
+@pytest.mark.slow
 def test_a_drain_sends_readers_elsewhere(deployment: Deployment) -> None:
     one, other = deployment.apis
     path = f"/jobs/{submit(deployment)}/events"
@@ -143,6 +144,7 @@ def test_a_drain_sends_readers_elsewhere(deployment: Deployment) -> None:
     check_order(reader)
 
 
+@pytest.mark.slow
 def test_a_restart_of_redis_loses_no_reader_a_word(deployment: Deployment) -> None:
     path = f"/jobs/{submit(deployment)}/events"
     readers = [Following(api.url, path) for api in deployment.apis]
