@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -158,3 +160,35 @@ def test_a_restart_of_redis_loses_no_reader_a_word(deployment: Deployment) -> No
     for following in readers:
         following.result().check(PROMPT)
         check_order(following.reader)
+
+
+@pytest.mark.slow
+def test_readers_that_come_and_go_read_every_text_exactly(deployment: Deployment) -> None:
+    """Three for each of 30 jobs; each leaves after some events and comes back at either replica, while one
+    of the two workers is killed."""
+    urls = [api.url for api in deployment.apis]
+    job_ids = [submit(deployment, num_return_sequences=1 + number % 2) for number in range(30)]
+    chance = random.Random(7)
+
+    def read(job_id: str, seed: int) -> Reader:
+        own, reader = random.Random(seed), Reader()
+        while reader.job is None:
+            enough = len(reader.seen) + own.randrange(1, 30)
+            with follow(own.choice(urls), f"/jobs/{job_id}/events", reader.last_id) as (answer, events):
+                assert answer.status_code == 200
+                for sent in events:
+                    reader.take(sent)
+                    if len(reader.seen) >= enough:
+                        break
+        return reader
+
+    with ThreadPoolExecutor(90) as pool:
+        reading = [pool.submit(read, job_id, chance.random()) for job_id in job_ids * 3]  # type: ignore[arg-type]
+        wait_until(lambda: deployment.client.zcard("neoserve:leases") > 8, "jobs run")
+        deployment.workers[0].signal(signal.SIGKILL)
+        readers = [each.result(120) for each in reading]
+
+    for reader in readers:
+        reader.check(PROMPT)
+        check_order(reader)
+    assert any(max(reader.attempts) > 1 for reader in readers)
