@@ -86,7 +86,11 @@ class Streams:
             stream = JobStream(
                 self._store, job, feed, first, guest, draining=self._draining, describe=describe
             )
-            ending.callback(lambda: setattr(guest, "gone", stream.end == "gone"))
+
+            def part() -> None:
+                guest.gone = stream.end == "gone"
+
+            ending.callback(part)
             if line is not None:
                 client = Client(line.connection, stream.hang_up, stream.ask)
                 ending.enter_context(self._hangups.watch(client))
