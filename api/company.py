@@ -13,7 +13,7 @@ from typing import Any
 from api.hangups import Client, Hangups
 from tasks.jobs.attendance import Attendance
 from tasks.jobs.deadline import time_limit
-from tasks.jobs.errors import JobGone, JobNotFound, StoreUnavailable
+from tasks.jobs.errors import JobGone, JobNotFound, OtherVersion, StoreUnavailable
 from tasks.jobs.models import Job
 from tasks.jobs.store import JobStore
 
@@ -90,7 +90,7 @@ class Company:
                 if self._attendance.leave(job.id, guest.token) == 0 and guest.gone:
                     verdict = self._store.cancel(job.id, owner=job.owner)
                     logger.info("job_id=%s its last client has hung up: %s", job.id, verdict.value)
-        except (JobNotFound, JobGone):
+        except (JobNotFound, JobGone, OtherVersion):
             return
         except StoreUnavailable as error:
             logger.warning("job_id=%s a client has left, and Redis could not be told: %s", job.id, error)

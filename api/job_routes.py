@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, g, request
 
 from api.company import line_of
-from api.errors import Draining, JobFinished, JobUnsuccessful
+from api.errors import JobFinished, JobUnsuccessful
 from api.event_format import wants_events
 from api.event_routes import stream_new_job
 from api.ids import known_id, new_job_id
@@ -73,9 +73,8 @@ def cancel_job(job_id: str) -> Response:
 
 
 def submit(preference: Preference) -> Response:
+    """Also while the server drains: who comes on a kept connection cannot know, and gets a 202 at once."""
     service = current_service()
-    if service.draining.is_set():
-        raise Draining()
     key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
     wanted = parse_request(read_json_object(request))
     with service.waiting.watch(new_job_id()) as watch:

@@ -11,7 +11,7 @@ from api.company import Guest
 from api.event_format import COMMENT, RETRY
 from api.job_events import JobEvents
 from tasks.jobs.deadline import time_limit
-from tasks.jobs.errors import JobGone, JobNotFound, JobsError, StoreUnavailable
+from tasks.jobs.errors import JobGone, JobNotFound, JobsError, OtherVersion, StoreUnavailable
 from tasks.jobs.event_feed import Batch, Feed
 from tasks.jobs.models import Job
 from tasks.jobs.store import JobStore
@@ -94,7 +94,7 @@ class JobStream:
         except StoreUnavailable:
             self._feed.pause(PAUSE_SECONDS)
             return b""
-        except (JobNotFound, JobGone) as error:
+        except (JobNotFound, JobGone, OtherVersion) as error:
             self.end = "error"
             return self._told.failed(self._describe(error))
 

@@ -27,8 +27,10 @@ STATUS_OF_STORE_ERROR: Mapping[type[jobs.JobsError], tuple[int, int | None]] = {
     jobs.IdempotencyKeyReused: (422, None),
     jobs.QueueFull: (429, 5),
     jobs.NoModel: (503, 5),
+    jobs.OtherVersion: (503, 5),
     jobs.StoreUnavailable: (503, 2),
     jobs.NotDurable: (503, 5),
+    jobs.StoreBroken: (503, 5),
 }
 
 STORE_UNAVAILABLE = "The job store cannot be used now. Send the request again."

@@ -1,4 +1,5 @@
--- What all scripts share; it is put in front of each of them. ARGV[1] is the namespace.
+-- What all scripts share; it is put in front of each of them, behind a line that says which SCHEMA this version has.
+-- ARGV[1] is the namespace.
 --
 -- A job is in exactly one place: waiting (its queue, `queued`, `due`), held (`leases`) or ended (none of them).
 -- Times are milliseconds by the clock of the server.
@@ -16,6 +17,32 @@ local function key(...)
   return ns .. ':' .. table.concat({...}, ':')
 end
 
+-- A script that fails half-way leaves what it has written: one that moves jobs first looks whether somebody has put
+-- something else into the places that it moves them between. The words are read by tasks/jobs/script.py.
+local function expect(kind, name)
+  local found = redis.call('TYPE', name).ok
+  if found ~= kind and found ~= 'none' then
+    error(string.format('WRONGTYPE %s is a %s and should be a %s.', name, found, kind), 0)
+  end
+end
+
+local function expect_sorted(...)
+  -- One command that looks at the types of all: of their intersection with nothing nothing is computed.
+  local answer = redis.pcall('ZINTER', select('#', ...) + 1, key('nothing'), ...)
+  if not answer.err then return end
+  for _, name in ipairs({...}) do expect('zset', name) end
+end
+
+local function check_indexes()
+  expect_sorted(key('due'), key('index'), key('leases'), key('queued'), key('registered'), key('seen'), key('workers'))
+end
+
+local function check_queue(fingerprint, priority)
+  expect_sorted(key('queue', fingerprint, priority), key('turns', fingerprint, priority))
+  expect('hash', key('waiting', fingerprint, priority))
+  expect('hash', key('served', fingerprint))
+end
+
 -- Where a queue keeps its jobs, and how many of them each owner has (`waiting`) and the owner's last turn.
 local function queue_key(job, what)
   return key(what, job.fingerprint, job.priority)
@@ -24,6 +51,7 @@ end
 local CONTROL = {
   'id', 'status', 'worker', 'attempt', 'losses', 'owner', 'fingerprint', 'priority', 'member', 'turn', 'ttl_seconds',
   'created_at', 'deadline_at', 'cancel_requested', 'started_at', 'first_token_at', 'idempotency', 'num_rows', 'lengths',
+  'schema',
 }
 
 local function find_job(id)
@@ -33,6 +61,17 @@ local function find_job(id)
   local job = {}
   for i, name in ipairs(CONTROL) do job[name] = values[i] or '' end
   return job
+end
+
+-- Versions next to each other work with each other's jobs; others leave them as they are.
+local function is_foreign(job)
+  local schema = tonumber(job.schema)
+  return not schema or math.abs(schema - SCHEMA) > 1
+end
+
+-- For those that start here later: which versions may have left something.
+local function note_schema()
+  redis.call('ZADD', key('schemas'), now, SCHEMA)
 end
 
 local function held_by(job, worker, attempt)
@@ -45,21 +84,23 @@ local function past_deadline(job)
 end
 
 local function add_event(job, event, ...)
-  redis.call('XADD', key('events', job.id), '*', 'event', event, 'attempt', job.attempt, ...)
+  -- A stream that somebody has overwritten must not keep its job from ending.
+  redis.pcall('XADD', key('events', job.id), '*', 'event', event, 'attempt', job.attempt, ...)
 end
 
 local function join_queue(job)
   local due = job.deadline_at ~= '' and job.deadline_at or now + MODEL_PATIENCE_MS
-  redis.call('ZADD', queue_key(job, 'queue'), job.turn, job.member)
-  redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, 1)
+  if redis.call('ZADD', queue_key(job, 'queue'), job.turn, job.member) == 1 then
+    redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, 1)
+  end
   redis.call('ZADD', key('queued'), job.created_at, job.id)
   redis.call('ZADD', key('due'), due, job.id)
 end
 
 local function leave_queue(job)
-  if redis.call('ZREM', queue_key(job, 'queue'), job.member) == 0 then return end
   redis.call('ZREM', key('queued'), job.id)
   redis.call('ZREM', key('due'), job.id)
+  if redis.call('ZREM', queue_key(job, 'queue'), job.member) == 0 then return end
   if redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, -1) > 0 then return end
   redis.call('HDEL', queue_key(job, 'waiting'), job.owner)
   if redis.call('EXISTS', queue_key(job, 'waiting')) == 0 then
@@ -78,6 +119,7 @@ end
 
 -- Back into its place: the turn and the member that it was submitted with.
 local function requeue(job, losses)
+  check_queue(job.fingerprint, job.priority)
   redis.call('ZREM', key('leases'), job.id)
   redis.call('HSET', key('job', job.id), 'status', 'queued', 'worker', '', 'losses', losses, 'started_at', '',
     'first_token_at', '', 'num_tokens', 0, 'lengths', no_lengths(job))
@@ -110,6 +152,7 @@ end
 
 -- An end that no worker wrote: nobody may finish the job after it.
 local function end_unheld(job, status, code, detail)
+  check_queue(job.fingerprint, job.priority)
   end_job(job, status, 'worker', '', 'error_code', code, 'error_detail', detail)
 end
 

@@ -7,6 +7,11 @@ local job = {}
 for i = FIELDS, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
 local record = key('job', job.id)
 
+check_indexes()
+check_queue(job.fingerprint, job.priority)
+expect('string', key('sequence'))
+if ring_list ~= '' then expect('list', ring_list) end
+
 if redis.call('EXISTS', record) == 1 then return {'repeated', redis.call('HGETALL', record)} end
 
 local promise = key('idempotency', job.idempotency)
@@ -32,6 +37,7 @@ job.deadline_at = job.deadline_ms ~= '' and now + tonumber(job.deadline_ms) or '
 redis.call('HSET', record, unpack(ARGV, FIELDS))
 redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'losses', 0, 'worker', '', 'turn', turn,
   'member', job.member, 'created_at', now, 'deadline_at', job.deadline_at, 'lengths', no_lengths(job))
+note_schema()
 redis.call('ZADD', key('index'), '+inf', job.id)
 redis.call('ZADD', key('seen'), 'NX', 0, job.fingerprint)
 if job.idempotency ~= '' then redis.call('HSET', promise, 'job', job.id, 'digest', digest) end
