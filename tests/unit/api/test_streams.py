@@ -14,9 +14,11 @@ from werkzeug.test import TestResponse
 from api import job_stream
 from api.app import create_app
 from api.event_format import event
+from api.job_events import JobEvents
 from api.service import EXTENSION, Service
 from api.settings import ApiSettings
 from tasks.jobs import event_feed
+from tasks.jobs.events import Event, EventKind
 from tasks.jobs.keys import events_key
 from tasks.jobs.models import JobError, JobStatus, Row
 from tasks.jobs.protocol import Outcome
@@ -253,6 +255,14 @@ def test_what_the_server_has_lost_is_told_anew(
 
     names = [sent.name for sent in read(client, job_id, last) if sent.name]
     assert names == ["started", "token", "token", "done"]
+
+
+def test_texts_that_are_void_begin_again_also_where_their_start_is_lost() -> None:
+    told = JobEvents("job_1", attempt=1)
+    token = Event("1-0", EventKind.TOKEN, attempt=1, text="a")
+    assert [sent.name for sent in parse_bytes(told.recorded([token]))] == ["token"]
+    told.forget()
+    assert [sent.name for sent in parse_bytes(told.recorded([token]))] == ["started", "token"]
 
 
 def test_an_end_of_which_the_stream_does_not_tell_is_seen_in_the_record(

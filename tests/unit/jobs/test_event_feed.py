@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -12,7 +13,7 @@ from tasks.jobs import event_feed
 from tasks.jobs.errors import StoreUnavailable
 from tasks.jobs.event_feed import Feed
 from tasks.jobs.event_hub import EventHub
-from tasks.jobs.events import START, EventKind, EventLog, decode_event, is_event_id, order
+from tasks.jobs.events import START, Chunk, EventKind, EventLog, decode_event, is_event_id, order
 from tasks.jobs.keys import events_key
 from tasks.jobs.store import JobStore
 from tests.waiting import wait_until
@@ -156,6 +157,43 @@ def test_a_place_in_the_stream_names_its_event(store: JobStore, hub: EventHub) -
         assert [event.text for event in feed.read(0).events] == ["b"]
     assert feed.resumed is not None
     assert feed.resumed.text == "a"
+
+
+def test_what_others_were_given_before_a_reader_joins_them_is_not_missed(
+    store: JobStore, log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes after the reader has looked, and is handed out before the reader is attached."""
+    hub = EventHub(store.client, log)
+    monkeypatch.setattr(event_feed, "LOOK_WHILE_AWAY_SECONDS", 0.01)
+    with hub.follow(JOB, START) as first, hub.follow(JOB, START) as second:
+        first.read(0)
+        look = log.read
+
+        def look_and_be_late(*arguments: Any) -> Chunk:
+            chunk = look(*arguments)
+            monkeypatch.setattr(log, "read", look)
+            add(store, "a")
+            hub._adopt()
+            hub._hand_out(store.client.xread({events_key("neoserve", JOB): START}))
+            return chunk
+
+        monkeypatch.setattr(log, "read", look_and_be_late)
+        assert read_texts(second, 1) == ["a"]
+        assert read_texts(first, 1) == ["a"]
+
+
+def test_an_answer_for_those_who_have_left_is_not_for_those_who_have_come(
+    store: JobStore, log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who follows the job now is elsewhere in its stream."""
+    hub = EventHub(store.client, log)
+    monkeypatch.setattr(event_feed, "LOOK_WHILE_AWAY_SECONDS", 0.01)
+    with hub.follow(JOB, START) as feed:
+        feed.catch_up()
+        add(store, "a", "b")
+        late = store.client.xread({events_key("neoserve", JOB): START})
+        hub._hand_out([(key, entries[1:]) for key, entries in late])
+        assert read_texts(feed, 2) == ["a", "b"]
 
 
 def test_wake_ends_a_wait(hub: EventHub) -> None:
