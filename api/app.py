@@ -14,6 +14,7 @@ from api.logs import set_up_logging
 from api.metrics import ApiMetrics
 from api.problems import register_problems
 from api.queue_collector import QueueCollector
+from api.recent_fleet import RecentFleet
 from api.service import BACKGROUND, EXTENSION, STORE_SILENCE_SECONDS, Service
 from api.service_routes import service as service_routes
 from api.settings import ApiSettings
@@ -46,6 +47,7 @@ def create_app(settings: ApiSettings, *, store: JobStore, ring: Ring, listener: 
         metrics=metrics,
         submission=Submission(settings, store, ring),
         waiting=WaitingRoom(store, listener, metrics, max_waiters=settings.max_waiters, draining=draining),
+        fleet=RecentFleet(store.fleet),
         draining=draining,
     )
     app.register_blueprint(jobs)

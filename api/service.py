@@ -9,6 +9,7 @@ from typing import cast
 from flask import current_app
 
 from api.metrics import ApiMetrics
+from api.recent_fleet import RecentFleet
 from api.settings import ApiSettings
 from api.submission import Submission
 from api.waiting import WaitingRoom
@@ -32,6 +33,7 @@ class Service:
     metrics: ApiMetrics
     submission: Submission
     waiting: WaitingRoom
+    fleet: RecentFleet
     draining: threading.Event
 
     def drain(self) -> None:
