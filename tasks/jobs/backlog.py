@@ -68,13 +68,8 @@ def decode_backlog(flat: Sequence[str | int | None]) -> Backlog:
         lanes[priority] = Lane(
             num_jobs=int(num_jobs),
             tokens_each=max(num_tokens, 0.0) / num_jobs if num_jobs else 0.0,
-            arrivals_per_second=_faded(came, now_ms - came_ms) / FADE_SECONDS,
+            arrivals_per_second=came * math.exp((came_ms - now_ms) / 1000 / FADE_SECONDS) / FADE_SECONDS,
         )
-    silent_ms = now_ms - told_ms
-    measured = _faded(run_ms, silent_ms) >= 1000 * MIN_MEASURED_SECONDS
-    known = measured and run_tokens > 0 and silent_ms <= 1000 * MAX_SILENCE_SECONDS
+    measured = run_tokens > 0 and run_ms >= 1000 * MIN_MEASURED_SECONDS
+    known = measured and now_ms - told_ms <= 1000 * MAX_SILENCE_SECONDS
     return Backlog(lanes=lanes, tokens_per_second=1000 * run_tokens / run_ms if known else None)
-
-
-def _faded(value: float, age_ms: float) -> float:
-    return value * math.exp(-age_ms / 1000 / FADE_SECONDS)
