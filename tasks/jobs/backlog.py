@@ -10,7 +10,10 @@ from tasks.jobs.fluid import Lane, seconds_until_claimed
 from tasks.jobs.models import Priority
 
 #: As in the scripts: what was noted fades with this time constant.
-FADE_SECONDS = 30.0
+FADE_SECONDS = 20.0
+
+#: A longer pause than in which so many jobs should have come is no chance any more.
+JOBS_IN_A_PAUSE = 2
 
 #: A pace that was measured for less time says little.
 MIN_MEASURED_SECONDS = 2.0
@@ -68,8 +71,14 @@ def decode_backlog(flat: Sequence[str | int | None]) -> Backlog:
         lanes[priority] = Lane(
             num_jobs=int(num_jobs),
             tokens_each=max(num_tokens, 0.0) / num_jobs if num_jobs else 0.0,
-            arrivals_per_second=came * math.exp((came_ms - now_ms) / 1000 / FADE_SECONDS) / FADE_SECONDS,
+            arrivals_per_second=_arrivals(came, (now_ms - came_ms) / 1000),
         )
     measured = run_tokens > 0 and run_ms >= 1000 * MIN_MEASURED_SECONDS
     known = measured and now_ms - told_ms <= 1000 * MAX_SILENCE_SECONDS
     return Backlog(lanes=lanes, tokens_per_second=1000 * run_tokens / run_ms if known else None)
+
+
+def _arrivals(came: float, gap_seconds: float) -> float:
+    """Jobs per second, from those noted when the last came; a pause tells first that they stop coming."""
+    lately = came * math.exp(-gap_seconds / FADE_SECONDS) / FADE_SECONDS
+    return min(lately, JOBS_IN_A_PAUSE / gap_seconds) if gap_seconds > 0 else lately

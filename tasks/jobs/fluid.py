@@ -11,7 +11,7 @@ from tasks.jobs.models import Priority
 WEIGHTS: Mapping[Priority, int] = {Priority.HIGH: 8, Priority.NORMAL: 3, Priority.LOW: 1}
 
 #: For so long as many jobs will come as came lately. Then none, since most bursts are over soon.
-ARRIVALS_LAST_SECONDS = 30.0
+ARRIVALS_LAST_SECONDS = 20.0
 
 _NOTHING = 1e-9
 

@@ -8,7 +8,7 @@ local KEEP_TOMBSTONE_MS = 86400000
 local MODEL_PATIENCE_MS = 600000
 local MAX_TOLD_BYTES = 16384
 -- What is measured of a model's queue fades with this time constant, and is forgotten after an hour.
-local FADE_MS = 30000
+local FADE_MS = 20000
 local KEEP_FLOW_MS = 3600000
 local PRIORITIES = {'high', 'normal', 'low'}
 

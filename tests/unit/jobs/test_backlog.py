@@ -110,6 +110,23 @@ def test_the_other_priorities_take_their_share(store: JobStore) -> None:
     assert store.get(low[2]).position == 3
 
 
+def test_what_came_lately_is_expected_to_go_on_and_a_pause_ends_that(store: JobStore) -> None:
+    for _ in range(20):
+        submit(store, priority=Priority.LOW)
+    submit(store, "last", priority=Priority.LOW)
+    for _ in range(40):
+        store.cancel(submit(store, priority=Priority.HIGH).id)
+    set_pace(store, 100)
+    soon = eta(store, "last")
+    let_pass(store, 600)
+    set_pace(store, 100)
+    later = eta(store, "last")
+
+    assert later == pytest.approx(20.5 * TOKENS / 100, rel=0.01)
+    assert soon is not None
+    assert soon > 1.2 * later
+
+
 def test_a_submit_tells_place_and_estimate_and_so_does_its_repetition(store: JobStore) -> None:
     submit(store)
     set_pace(store, 10)

@@ -61,7 +61,7 @@ def test_what_comes_gets_no_more_than_its_share() -> None:
 
 
 def test_jobs_do_not_come_for_ever() -> None:
-    # 9 of 10 jobs per second are the others' for half a minute; after it the fleet is free.
+    # 9 of 10 jobs per second are the others' for a while; after it the fleet is free.
     waiting = lanes(normal=Lane(0, 10, 7), low=Lane(100, 10, 0))
     assert seconds_until_claimed(waiting, LOW, 100) == pytest.approx(
         ARRIVALS_LAST_SECONDS + (100 - 3 * ARRIVALS_LAST_SECONDS) / 10
