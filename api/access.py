@@ -14,7 +14,7 @@ from api.service import current_service
 logger = logging.getLogger(__name__)
 
 #: Probes and scrapes come every few seconds; they are logged at DEBUG.
-QUIET_ROUTES = frozenset({"/health", "/healthz", "/readyz", "/metrics"})
+QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 def register_access(app: Flask) -> None:
