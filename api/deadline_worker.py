@@ -68,6 +68,21 @@ class DeadlineWorker(ThreadWorker):  # type: ignore[misc]
         readable = partial(self.on_pending_socket_readable, connection)
         self.poller.register(client, selectors.EVENT_READ, readable)
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """A server that ends serves whom the kernel has connected so far, and nobody connects any more: they
+        would wait in the queue of a socket that is closed in the end, and be cut off."""
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                self._accept_all(listener)
+                listener.close()
+
+    def _accept_all(self, listener: socket.socket) -> None:
+        before = -1
+        while before < self.nr_conns < self.worker_connections:
+            before = self.nr_conns
+            self.accept(listener)
+
     def handle(self, conn: ClientConnection) -> Any:
         """Called in a thread, which also closes: the loop would wait for the client meanwhile."""
         kept = super().handle(conn)

@@ -142,7 +142,7 @@ class DeadlineUnmeetable(ApiError):
 
 
 class Draining(ApiError):
-    """This server is shutting down and takes no new jobs; send the request again."""
+    """This server is shutting down: send requests elsewhere."""
 
     status = 503
     code = "draining"

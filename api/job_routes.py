@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, g, request
 
-from api.errors import Draining, JobFinished, JobUnsuccessful
+from api.errors import JobFinished, JobUnsuccessful
 from api.ids import JOB_ID, new_job_id
 from api.json_body import read_json_object
 from api.preference import Preference, wait_preference
@@ -66,9 +66,8 @@ def cancel_job(job_id: str) -> Response:
 
 
 def submit(preference: Preference) -> Response:
+    """Also while the server drains: who comes on a kept connection cannot know, and gets a 202 at once."""
     service = current_service()
-    if service.draining.is_set():
-        raise Draining()
     key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
     wanted = parse_request(read_json_object(request))
     with service.waiting.watch(new_job_id()) as watch:

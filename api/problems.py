@@ -27,8 +27,10 @@ STATUS_OF_STORE_ERROR: Mapping[type[jobs.JobsError], tuple[int, int | None]] = {
     jobs.UnknownModel: (422, None),
     jobs.IdempotencyKeyReused: (422, None),
     jobs.NoModel: (503, 5),
+    jobs.OtherVersion: (503, 5),
     jobs.StoreUnavailable: (503, 2),
     jobs.NotDurable: (503, 5),
+    jobs.StoreBroken: (503, 5),
 }
 
 #: When to try again where the queue is full and nothing was measured; otherwise between these two.

@@ -88,8 +88,8 @@ class PredictRequest(BaseModel):
         return self
 
     def digest(self) -> str:
-        """Equal for equal requests, however their JSON was written."""
-        canonical = json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+        """Equal for equal requests, however their JSON was written, and in releases with more fields."""
+        canonical = json.dumps(self.model_dump(exclude_defaults=True), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -37,7 +37,7 @@ class Service:
     draining: threading.Event
 
     def drain(self) -> None:
-        """Take no new jobs and answer everybody who waits. Idempotent."""
+        """Be not ready, and answer everybody who waits, now or later. Idempotent."""
         self.draining.set()
         self.waiting.wake_all()
 

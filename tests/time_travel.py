@@ -9,7 +9,7 @@ from tasks.jobs.store import JobStore
 
 _AGE = """
 local ns, by_ms = ARGV[1], tonumber(ARGV[2])
-for _, name in ipairs({'due', 'index', 'leases', 'queued', 'registered', 'seen', 'workers'}) do
+for _, name in ipairs({'due', 'index', 'leases', 'queued', 'registered', 'schemas', 'seen', 'workers'}) do
   for _, member in ipairs(redis.call('ZRANGE', ns .. ':' .. name, 0, -1)) do
     redis.call('ZINCRBY', ns .. ':' .. name, -by_ms, member)
   end

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from tasks.jobs.errors import NoModel, StoreUnavailable, UnknownModel
-from tasks.jobs.record import decode_known, to_json
+from tasks.jobs.errors import NoModel, OtherVersion, StoreUnavailable, UnknownModel
+from tasks.jobs.record import SCHEMA_VERSION, check_schema, decode_known, to_json
 from tasks.jobs.script import Scripts
 
 WORKER_LEASE_SECONDS = 10.0
@@ -48,6 +48,7 @@ class ModelCatalog:
         `precision` says in which form this worker computes the model; it may differ from the others'.
         """
         values = {name: value for name, value in asdict(card).items() if name not in _SET_BY_STORE}
+        values["schema"] = SCHEMA_VERSION
         lease_ms = round(WORKER_LEASE_SECONDS * 1000)
         arguments = (card.fingerprint, to_json(values), card.tokenizer_sha256, tokenizer_json)
         self._scripts.run("register", worker, slots, precision, lease_ms, *arguments)
@@ -57,8 +58,19 @@ class ModelCatalog:
         self._scripts.run("retire", worker)
 
     def models(self) -> list[ModelCard]:
-        """Every card, the one registered last first."""
-        return [_decode_card(*entry) for entry in self._scripts.run("models")]
+        """Every card that this version can read, the one registered last first.
+
+        Raises OtherVersion where there are only others.
+        """
+        cards, other = [], None
+        for entry in self._scripts.run("models"):
+            try:
+                cards.append(_decode_card(*entry))
+            except OtherVersion as error:
+                other = error
+        if other and not cards:
+            raise other
+        return cards
 
     def model(self, name: str | None = None) -> ModelCard:
         """See choose_card()."""
@@ -92,6 +104,7 @@ def _decode_card(
     text: str, registered_ms: str, num_live_workers: int, num_live_slots: int, precisions: Sequence[str]
 ) -> ModelCard:
     values = json.loads(text)
+    check_schema(values["schema"])
     values["eos_token_ids"] = tuple(values["eos_token_ids"])
     return replace(
         decode_known(ModelCard, values),

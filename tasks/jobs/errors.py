@@ -2,13 +2,15 @@
 
 JobsError
 ├── StoreUnavailable
-│   └── NotDurable
+│   ├── NotDurable
+│   └── StoreBroken
 ├── QueueFull
 ├── IdempotencyKeyReused
 ├── JobNotFound
 ├── JobGone
 ├── NoModel
 ├── UnknownModel
+├── OtherVersion
 └── RingFailed
 """
 
@@ -37,6 +39,12 @@ class NotDurable(StoreUnavailable):
     """The server cannot say what is on its disk, and submits are to be durable."""
 
     code = "not_durable"
+
+
+class StoreBroken(StoreUnavailable):
+    """Somebody else has written a key of the job store. While it is there, nothing is changed."""
+
+    code = "store_broken"
 
 
 class QueueFull(JobsError):
@@ -84,6 +92,20 @@ class UnknownModel(JobsError):
     def __init__(self, name: str) -> None:
         super().__init__(f"No worker has ever registered a model named {name!r}.")
         self.name = name
+
+
+class OtherVersion(JobsError):
+    """A release of NeoServe has recorded this that is not next to the one that runs here."""
+
+    code = "other_version"
+
+    def __init__(self, theirs: int, ours: int) -> None:
+        super().__init__(
+            f"This was recorded with schema version {theirs}, and the process that was asked has "
+            f"version {ours}: it handles {ours - 1} to {ours + 1}. Nothing was changed."
+        )
+        self.theirs = theirs
+        self.ours = ours
 
 
 class RingFailed(JobsError):

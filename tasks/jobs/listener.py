@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import redis
 
 from tasks.jobs.connection import connect
+from tasks.jobs.errors import OtherVersion
 from tasks.jobs.keys import ended_channel
 from tasks.jobs.models import Job
 from tasks.jobs.record import decode_job
@@ -137,5 +138,5 @@ class JobListener:
 def _decode(record: str) -> Job | None:
     try:
         return decode_job(json.loads(record))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OtherVersion):
         return None  # Anybody may publish; the record itself decides.

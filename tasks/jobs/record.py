@@ -8,16 +8,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tasks.jobs.errors import OtherVersion
 from tasks.jobs.models import Job, JobError, JobStatus, NewJob, Parameters, Priority, Row
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-#: Written into every record. Readers of this version and of the next must read each other's records: add
-#: fields with a default, never change the meaning of one.
+#: Of all that is shared through the server, and written into every record and card. Processes of this
+#: version work beside those of the one before and of the one after; docs/operations.md says how to change
+#: what is shared.
 SCHEMA_VERSION = 1
 
 Known = TypeVar("Known", bound="DataclassInstance")
+
+
+def is_neighbour(schema: int) -> bool:
+    """Whether this process may read and change what that version has written."""
+    return abs(schema - SCHEMA_VERSION) <= 1
+
+
+def check_schema(schema: str | int) -> None:
+    """Raises OtherVersion for what a version has written that is no neighbour."""
+    if not is_neighbour(int(schema)):
+        raise OtherVersion(int(schema), SCHEMA_VERSION)
 
 
 def encode_new_job(new: NewJob) -> dict[str, str | int]:
@@ -69,8 +82,9 @@ def encode_rows(rows: Sequence[Row]) -> str:
 
 
 def decode_job(flat: Sequence[str]) -> Job:
-    """From the reply of HGETALL."""
+    """From the reply of HGETALL. Raises OtherVersion."""
     record = dict(zip(flat[::2], flat[1::2], strict=True))
+    check_schema(record["schema"])
     return Job(
         id=record["id"],
         status=JobStatus(record["status"]),

@@ -29,7 +29,7 @@ from tasks.jobs.protocol import (
     Submitted,
     Verdict,
 )
-from tasks.jobs.record import decode_job, encode_new_job, encode_rows, queued_job
+from tasks.jobs.record import check_schema, decode_job, encode_new_job, encode_rows, is_neighbour, queued_job
 from tasks.jobs.script import Argument, Scripts, unavailable_as_such
 
 LEASE_SECONDS = 10.0
@@ -38,6 +38,9 @@ LEASE_SECONDS = 10.0
 MAX_LOSSES = 3
 
 NO_RING = RingMessage(list="", entry="")
+
+#: So many rings more than jobs do no harm, and are heard sooner than it would pay to look at each.
+SPARE_RINGS = 200
 
 
 class JobStore(ModelCatalog):
@@ -56,7 +59,8 @@ class JobStore(ModelCatalog):
     def submit(self, new: NewJob, *, max_queued: int, ring: RingMessage = NO_RING) -> Submitted:
         """Record a job and ring for it, or find the one that its idempotency key made before.
 
-        Raises QueueFull, IdempotencyKeyReused, or NotDurable at the first use; then nothing is recorded.
+        Raises QueueFull, IdempotencyKeyReused, OtherVersion (of that earlier job), or NotDurable at the first
+        use; then nothing is recorded.
         """
         if self._durability is None:
             return self._submit(self._scripts, new, max_queued, ring)
@@ -89,23 +93,31 @@ class JobStore(ModelCatalog):
         return backlog.wait_seconds(new.priority, num_ahead, new.parameters.max_tokens)
 
     def get(self, job_id: str, *, owner: str = "") -> Job:
-        """Raises JobNotFound (another owner's job is not found either) or JobGone."""
+        """Raises JobNotFound (another owner's job is not found either), JobGone or OtherVersion."""
         verdict, *rest = self._scripts.run("get", job_id, owner)
         if verdict != "found":
             _raise_missing(verdict)
         return _placed(decode_job(rest[0]), *rest[1:])
 
     def cancel(self, job_id: str, *, owner: str = "") -> CancelVerdict:
-        """A waiting job is canceled at once; a held one by its worker. Raises JobNotFound or JobGone."""
-        verdict = self._scripts.run("cancel", job_id, owner)
+        """A waiting job is canceled at once; a held one by its worker.
+
+        Raises JobNotFound, JobGone or OtherVersion.
+        """
+        verdict, *schema = self._scripts.run("cancel", job_id, owner)
         if verdict in ("gone", "unknown"):
             _raise_missing(verdict)
+        for version in schema:
+            check_schema(version)
         return CancelVerdict(verdict)
 
     def claim_next(
         self, worker: str, fingerprint: str, nonce: str, *, lease_seconds: float = LEASE_SECONDS
     ) -> Claim | None:
-        """Take the next job for that model, or None; the same nonce again gets the job it got, while held."""
+        """Take the next job for that model, or None; the same nonce again gets the job it got, while held.
+
+        Jobs of versions that are not next to this one stay in the queue.
+        """
         flat = self._scripts.run("claim", worker, fingerprint, nonce, round(lease_seconds * 1000))
         if flat is None:
             return None
@@ -142,19 +154,32 @@ class JobStore(ModelCatalog):
         """Hand a job back to its place in the queue, without a loss. False: it is another attempt's."""
         return bool(self._scripts.run("release", worker, job_id, attempt))
 
-    def reap(self) -> ReapReport:
-        """Take jobs from workers that stopped renewing, end those past their time, trim the indexes."""
+    def reap(self, *, away_seconds: float = 0.0) -> ReapReport:
+        """Take jobs from workers that stopped renewing, end those past their time, trim the indexes, put back
+        jobs whose index somebody has deleted. A lease lasts `away_seconds` longer than it says."""
         totals: dict[str, int] = {}
         more = True
         while more:
-            flat = self._scripts.run("reap", MAX_LOSSES)
+            flat = self._scripts.run("reap", MAX_LOSSES, round(away_seconds * 1000))
             counts = dict(zip(flat[::2], flat[1::2], strict=True))
             more = counts.pop("more", 0) == 1
             num_queued = counts.pop("num_queued")
             totals = {
                 name: totals.get(name, 0) + counts.get(name, 0) for name in totals.keys() | counts.keys()
             }
+        if totals.pop("astray", 0):
+            totals["restored"] = self._restore()
+            num_queued = self.num_queued()
         return ReapReport(num_queued=num_queued, **totals)
+
+    def _restore(self) -> int:
+        """How many jobs are back."""
+        total = offset = 0
+        while True:
+            looked_at, restored = self._scripts.run("restore", round(LEASE_SECONDS * 1000), offset)
+            if not looked_at:
+                return total
+            total, offset = total + restored, offset + looked_at
 
     def stats(self) -> StoreStats:
         held, running, oldest_ms, workers, stale, *flat = self._scripts.run("stats")
@@ -180,6 +205,17 @@ class JobStore(ModelCatalog):
         """Ids of the jobs that wait longest."""
         with unavailable_as_such():
             return [str(job_id) for job_id in self.client.zrange(f"{self.namespace}:queued", 0, count - 1)]
+
+    def ring_for_waiting(self, ring_list: str, rings: Sequence[str] = ()) -> int:
+        """How many rings were missing, one for each job that waits. As many of `rings` are added and none
+        beyond, whoever else does the same at this moment. A large surplus is taken away."""
+        return int(self._scripts.run("rings", ring_list, SPARE_RINGS, *rings))
+
+    def far_versions(self) -> list[int]:
+        """Schema versions not next to this one that have written here, of which jobs may be left."""
+        with unavailable_as_such():
+            written = self.client.zrange(f"{self.namespace}:schemas", 0, -1)
+        return [version for version in map(int, map(str, written)) if not is_neighbour(version)]
 
     def server_run_id(self) -> str:
         """Another one after every restart of the server; empty where the server does not tell."""

@@ -28,7 +28,7 @@ from tasks.model.network import load_network, read_network_config
 from tasks.model.precision import Kernels, Precision
 from tasks.model.source import SHIPPED_MODEL, find
 from tasks.model.threads import release_team
-from tasks.model.tokenizer import check_vocabulary, read_tokenizer
+from tasks.model.tokenizer import check_vocabulary, read_tokenizer, tokenizer_files
 from tasks.model.weights import Weights, pack
 
 __all__ = ["SHIPPED_MODEL", "LoadedModel", "ModelError", "load"]
@@ -148,7 +148,7 @@ def load(
     return LoadedModel(
         model_id=source.model_id,
         revision=source.revision,
-        fingerprint=fingerprint([*described, *files], tokenizer_json),
+        fingerprint=fingerprint([*described, *files, *tokenizer_files(folder)]),
         weights=weights,
         tokenizer_json=tokenizer_json,
         eos_token_ids=ends,

@@ -15,14 +15,24 @@ from tasks.model.errors import ModelError, reason
 MAX_PADDING_ROWS = 1024
 
 
+def tokenizer_files(folder: Path) -> list[Path]:
+    """What read_tokenizer() reads; empty where it is missing."""
+    # Older checkpoints hold GPT-2's two files instead of one.
+    for names in (("tokenizer.json",), ("vocab.json", "merges.txt")):
+        files = [folder / name for name in names]
+        if all(file.exists() for file in files):
+            return files
+    return []
+
+
 def read_tokenizer(folder: Path) -> str:
     """The tokenizer as one JSON text, without truncation and padding. Raises ModelError."""
     path = folder / "tokenizer.json"
+    files = tokenizer_files(folder)
     try:
-        if path.exists():
+        if files == [path]:
             tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
-        elif (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
-            # Older checkpoints hold GPT-2's two files instead.
+        elif files:
             tokenizer = GPT2Tokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
         else:
             raise ModelError(f"{path} is missing: save the model's tokenizer into its folder")

@@ -17,6 +17,8 @@ from tests.faults.rows import (
     half_open,
     killed_workers,
     poison,
+    raising_rows,
+    rolling_restarts,
     server_restarts,
     zombies,
 )
@@ -26,12 +28,14 @@ ROWS: tuple[Row, ...] = (
     server_restarts.ROW,
     busy_kills.ROW,
     drains.ROW,
+    rolling_restarts.ROW,
     zombies.ROW,
     half_open.ROW,
     client_kills.ROW,
     poison.ROW,
     api_kills.ROW,
     full_server.ROW,
+    raising_rows.ROW,
 )
 
 HEADINGS = (

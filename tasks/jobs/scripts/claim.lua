@@ -3,15 +3,17 @@
 local worker, fingerprint, nonce, lease_ms = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 -- Stride scheduling: a claim moves its priority on by 24 / weight, for the weights 8 : 3 : 1.
 local STRIDE = {high = 3, normal = 8, low = 24}
+-- So many jobs of other versions are passed over in each queue.
+local MAX_FOREIGN = 100
 
 -- The waiting priority that is least far on. Those without jobs are kept level with it, so that none saves up
--- claims while it is empty.
-local function next_priority()
+-- claims while it is empty; and so are those in `exhausted`.
+local function next_priority(exhausted)
   local passes, best = key('passes', fingerprint), nil
   local pass, empty = {}, {}
   for _, priority in ipairs(PRIORITIES) do
     pass[priority] = tonumber(redis.call('HGET', passes, priority) or 0)
-    if redis.call('EXISTS', key('queue', fingerprint, priority)) == 0 then
+    if exhausted[priority] or redis.call('EXISTS', key('queue', fingerprint, priority)) == 0 then
       table.insert(empty, priority)
     elseif not best or pass[priority] < pass[best] then
       best = priority
@@ -24,14 +26,27 @@ local function next_priority()
   return best, pass[best]
 end
 
-local function take_next()
-  while true do
-    local priority, pass = next_priority()
-    if not priority then return nil end
-    local queue = key('queue', fingerprint, priority)
-    local member = redis.call('ZRANGE', queue, 0, 0)[1]
+-- The first entry that is not the job of another version, and its job, if there is one.
+local function first_in(queue)
+  for place = 0, MAX_FOREIGN do
+    local member = redis.call('ZRANGE', queue, place, place)[1]
+    if not member then return nil end
     local job = find_job(string.sub(member, 18))
-    if not job then
+    if not job or not is_foreign(job) then return member, job end
+  end
+end
+
+local function take_next()
+  local exhausted = {}
+  while true do
+    local priority, pass = next_priority(exhausted)
+    if not priority then return nil end
+    check_queue(fingerprint, priority)
+    local queue = key('queue', fingerprint, priority)
+    local member, job = first_in(queue)
+    if not member then
+      exhausted[priority] = true
+    elseif not job then
       redis.call('ZREM', queue, member) -- Somebody deleted the record by hand.
     elseif past_deadline(job) then
       expire(job)
@@ -51,6 +66,8 @@ local function serve(job)
   leave_queue(job)
 end
 
+check_indexes()
+expect('hash', key('passes', fingerprint))
 -- The same nonce again: the reply was lost.
 local memo = key('nonce', worker, nonce)
 local earlier = redis.call('HMGET', memo, 'job', 'attempt')

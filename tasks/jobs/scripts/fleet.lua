@@ -1,6 +1,6 @@
--- ARGV: namespace. Answer: held jobs, those of them that run, the age of the oldest waiting job in ms; the jobs that have ended, as names and numbers; for
--- every live worker its id, fingerprint, slots, jobs that it holds, and of these those that run; for every fingerprint
--- with a live worker or a waiting job: itself, its card as JSON, its backlog.
+-- ARGV: namespace. Answer: held jobs, those of them that run, the age of the oldest waiting job in ms; the jobs that have
+-- ended, as names and numbers; for every live worker its id, fingerprint, slots, jobs that it holds, and of these those
+-- that run; for every fingerprint with a live worker or a waiting job: itself, its card as JSON, its backlog.
 local held, running, num_held, num_running = {}, {}, 0, 0
 for _, id in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
   local job = find_job(id)

@@ -1,4 +1,5 @@
--- What all scripts share; it is put in front of each of them. ARGV[1] is the namespace.
+-- What all scripts share; it is put in front of each of them, behind a line that says which SCHEMA this version has.
+-- ARGV[1] is the namespace.
 --
 -- A job is in exactly one place: waiting (its queue, `queued`, `due`), held (`leases`) or ended (none of them).
 -- Times are milliseconds by the clock of the server.
@@ -20,6 +21,32 @@ local function key(...)
   return ns .. ':' .. table.concat({...}, ':')
 end
 
+-- A script that fails half-way leaves what it has written: one that moves jobs first looks whether somebody has put
+-- something else into the places that it moves them between. The words are read by tasks/jobs/script.py.
+local function expect(kind, name)
+  local found = redis.call('TYPE', name).ok
+  if found ~= kind and found ~= 'none' then
+    error(string.format('WRONGTYPE %s is a %s and should be a %s.', name, found, kind), 0)
+  end
+end
+
+local function expect_sorted(...)
+  -- One command that looks at the types of all: of their intersection with nothing nothing is computed.
+  local answer = redis.pcall('ZINTER', select('#', ...) + 1, key('nothing'), ...)
+  if not answer.err then return end
+  for _, name in ipairs({...}) do expect('zset', name) end
+end
+
+local function check_indexes()
+  expect_sorted(key('due'), key('index'), key('leases'), key('queued'), key('registered'), key('seen'), key('workers'))
+end
+
+local function check_queue(fingerprint, priority)
+  expect_sorted(key('queue', fingerprint, priority), key('turns', fingerprint, priority))
+  expect('hash', key('waiting', fingerprint, priority))
+  expect('hash', key('served', fingerprint))
+end
+
 -- Where a queue keeps its jobs, and how many of them each owner has (`waiting`) and the owner's last turn.
 local function queue_key(job, what)
   return key(what, job.fingerprint, job.priority)
@@ -28,7 +55,7 @@ end
 local CONTROL = {
   'id', 'status', 'worker', 'attempt', 'losses', 'owner', 'fingerprint', 'priority', 'member', 'turn', 'ttl_seconds',
   'created_at', 'deadline_at', 'cancel_requested', 'started_at', 'first_token_at', 'idempotency', 'num_rows', 'lengths',
-  'num_tokens', 'work',
+  'schema', 'num_tokens', 'work',
 }
 
 local function find_job(id)
@@ -38,6 +65,17 @@ local function find_job(id)
   local job = {}
   for i, name in ipairs(CONTROL) do job[name] = values[i] or '' end
   return job
+end
+
+-- Versions next to each other work with each other's jobs; others leave them as they are.
+local function is_foreign(job)
+  local schema = tonumber(job.schema)
+  return not schema or math.abs(schema - SCHEMA) > 1
+end
+
+-- For those that start here later: which versions may have left something.
+local function note_schema()
+  redis.call('ZADD', key('schemas'), now, SCHEMA)
 end
 
 local function held_by(job, worker, attempt)
@@ -50,14 +88,26 @@ local function past_deadline(job)
 end
 
 local function add_event(job, event, ...)
-  redis.call('XADD', key('events', job.id), '*', 'event', event, 'attempt', job.attempt, ...)
+  -- A stream that somebody has overwritten must not keep its job from ending.
+  redis.pcall('XADD', key('events', job.id), '*', 'event', event, 'attempt', job.attempt, ...)
 end
 
 -- What estimates are made of, for each model: the tokens that its queues hold at most, how many jobs came lately, and
--- what its workers get done while jobs wait. It may be a little wrong: the reaper counts again.
+-- what its workers get done while jobs wait. It may be a little wrong: the reaper counts again. No job depends on it:
+-- where somebody has overwritten it nothing is estimated, and that is all.
 local function note_flow(fingerprint, command, ...)
-  redis.call(command, key('flow', fingerprint), ...)
+  redis.pcall(command, key('flow', fingerprint), ...)
   redis.call('PEXPIRE', key('flow', fingerprint), KEEP_FLOW_MS)
+end
+
+local function read_flow(fingerprint, ...)
+  local values = redis.pcall('HMGET', key('flow', fingerprint), ...)
+  return values.err and {} or values
+end
+
+local function queue_length(fingerprint, priority)
+  local length = redis.pcall('ZCARD', key('queue', fingerprint, priority))
+  return type(length) == 'number' and length or 0
 end
 
 local function count_work(job, sign)
@@ -66,7 +116,7 @@ local function count_work(job, sign)
 end
 
 local function faded(value, at)
-  return tonumber(value or 0) * math.exp((tonumber(at or now) - now) / FADE_MS)
+  return (tonumber(value) or 0) * math.exp(((tonumber(at) or now) - now) / FADE_MS)
 end
 
 local function any_waits(fingerprint)
@@ -80,12 +130,11 @@ end
 local function backlog(fingerprint)
   local answer, fields = {now}, {'told_at', 'run_tokens', 'run_ms'}
   for _, priority in ipairs(PRIORITIES) do
-    table.insert(answer, redis.call('ZCARD', key('queue', fingerprint, priority)))
+    table.insert(answer, queue_length(fingerprint, priority))
     for _, name in ipairs({'tokens_', 'came_', 'came_at_'}) do table.insert(fields, name .. priority) end
   end
-  for _, value in ipairs(redis.call('HMGET', key('flow', fingerprint), unpack(fields))) do
-    table.insert(answer, value)
-  end
+  local flow = read_flow(fingerprint, unpack(fields))
+  for i = 1, #fields do table.insert(answer, flow[i] or '') end
   return answer
 end
 
@@ -105,23 +154,24 @@ end
 
 local function join_queue(job)
   local due = job.deadline_at ~= '' and job.deadline_at or now + MODEL_PATIENCE_MS
-  redis.call('ZADD', queue_key(job, 'queue'), job.turn, job.member)
-  redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, 1)
+  if redis.call('ZADD', queue_key(job, 'queue'), job.turn, job.member) == 1 then
+    redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, 1)
+    count_work(job, 1)
+  end
   redis.call('ZADD', key('queued'), job.created_at, job.id)
   redis.call('ZADD', key('due'), due, job.id)
-  count_work(job, 1)
 end
 
 local function leave_queue(job)
-  if redis.call('ZREM', queue_key(job, 'queue'), job.member) == 0 then return end
   redis.call('ZREM', key('queued'), job.id)
   redis.call('ZREM', key('due'), job.id)
+  if redis.call('ZREM', queue_key(job, 'queue'), job.member) == 0 then return end
   count_work(job, -1)
   if redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, -1) > 0 then return end
   redis.call('HDEL', queue_key(job, 'waiting'), job.owner)
   if redis.call('EXISTS', queue_key(job, 'waiting')) == 0 then
     redis.call('DEL', queue_key(job, 'turns'))
-    redis.call('HDEL', key('flow', job.fingerprint), 'tokens_' .. job.priority)
+    redis.pcall('HDEL', key('flow', job.fingerprint), 'tokens_' .. job.priority)
     return
   end
   -- Turns of jobs that left unserved must not cost their owner later ones.
@@ -136,6 +186,7 @@ end
 
 -- Back into its place: the turn and the member that it was submitted with.
 local function requeue(job, losses)
+  check_queue(job.fingerprint, job.priority)
   redis.call('ZREM', key('leases'), job.id)
   redis.call('HSET', key('job', job.id), 'status', 'queued', 'worker', '', 'losses', losses, 'started_at', '',
     'first_token_at', '', 'num_tokens', 0, 'lengths', no_lengths(job))
@@ -162,13 +213,14 @@ local function end_job(job, status, ...)
   redis.call('SET', key('tombstone', job.id), job.owner, 'PXAT', expires + KEEP_TOMBSTONE_MS)
   redis.call('ZADD', key('index'), expires, job.id)
   add_event(job, 'done')
-  redis.call('HINCRBY', key('counters'), 'ended_' .. status, 1)
+  redis.pcall('HINCRBY', key('counters'), 'ended_' .. status, 1)
   redis.call('PEXPIREAT', key('events', job.id), math.min(expires, now + KEEP_STREAM_MS))
   tell_end(job.id)
 end
 
 -- An end that no worker wrote: nobody may finish the job after it.
 local function end_unheld(job, status, code, detail)
+  check_queue(job.fingerprint, job.priority)
   end_job(job, status, 'worker', '', 'error_code', code, 'error_detail', detail)
 end
 

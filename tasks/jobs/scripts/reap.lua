@@ -1,33 +1,51 @@
--- ARGV: namespace, losses that end a job. Answer: counts by name, flat; `more` when a batch was full.
+-- ARGV: namespace, losses that end a job, ms of outages in which no lease ran. Answer: counts by name, flat; `more` when a
+-- batch was full, `astray` when jobs are in no place and this caller is to look for them.
 local BATCH = 100
 local KEEP_WORKER_MS = 3600000
-local max_losses = tonumber(ARGV[2])
+-- As long as a job that has ended and its tombstone may be kept.
+local KEEP_SCHEMA_MS = 8 * 86400000
+local RESTORE_EVERY_MS = 5000
+local max_losses, away_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local counts = {}
 
 local function count(name, by)
   counts[name] = (counts[name] or 0) + (by or 1)
 end
 
-local function due_in(name, latest)
-  local members = redis.call('ZRANGEBYSCORE', key(name), '-inf', latest, 'LIMIT', 0, BATCH)
-  if #members == BATCH then counts.more = 1 end
-  return members
+local function due_in(name, latest, first)
+  return redis.call('ZRANGEBYSCORE', key(name), '-inf', latest, 'LIMIT', first, BATCH)
 end
 
-local function each_job_due_in(name, handle)
-  for _, id in ipairs(due_in(name, now)) do
-    local job = find_job(id)
-    if job then
-      handle(job)
-    else -- Somebody deleted the record by hand.
-      redis.call('ZREM', key(name), id)
-      redis.call('ZREM', key('queued'), id)
-      count('trimmed')
-    end
+local function handle_job(name, id, handle)
+  local job = find_job(id)
+  if not job then -- Somebody deleted the record by hand.
+    redis.call('ZREM', key(name), id)
+    redis.call('ZREM', key('queued'), id)
+    count('trimmed')
+  elseif is_foreign(job) then
+    return false
+  else
+    handle(job)
   end
+  return true
+end
+
+-- Jobs of other versions stay where they are, and must not hide those behind them.
+local function each_job_due_in(name, latest, handle)
+  local num_foreign, passed_over = 0, 0
+  repeat
+    num_foreign = num_foreign + passed_over
+    passed_over = 0
+    local ids = due_in(name, latest, num_foreign)
+    for _, id in ipairs(ids) do
+      if not handle_job(name, id, handle) then passed_over = passed_over + 1 end
+    end
+    if #ids == BATCH and passed_over == 0 then counts.more = 1 end
+  until passed_over == 0
 end
 
 local function take_from_worker(job)
+  check_queue(job.fingerprint, job.priority)
   local losses = job.losses + 1
   redis.call('HSET', key('job', job.id), 'losses', losses)
   if job.cancel_requested == '1' then
@@ -54,17 +72,31 @@ local function look_at_waiting(job)
     return count('expired')
   end
   local seen = tonumber(redis.call('ZSCORE', key('seen'), job.fingerprint) or now)
-  if seen + MODEL_PATIENCE_MS > now then
-    redis.call('ZADD', key('due'), seen + MODEL_PATIENCE_MS, job.id)
+  local patient_until = seen + MODEL_PATIENCE_MS + away_ms
+  if patient_until > now then
+    redis.call('ZADD', key('due'), patient_until, job.id)
     return
   end
   end_unheld(job, 'failed', 'model_unavailable', 'No worker with the model of this job was there for 10 minutes.')
   count('model_unavailable')
 end
 
-each_job_due_in('leases', take_from_worker)
-each_job_due_in('due', look_at_waiting)
-for _, worker in ipairs(due_in('workers', now - KEEP_WORKER_MS)) do
+-- Whether fewer jobs are in their places than have not ended: somebody has deleted such a place.
+local function are_astray()
+  local waiting, in_queues = redis.call('ZCARD', key('queued')), 0
+  for _, fingerprint in ipairs(redis.call('ZRANGE', key('seen'), 0, -1)) do
+    for _, priority in ipairs({'high', 'normal', 'low'}) do
+      in_queues = in_queues + redis.call('ZCARD', key('queue', fingerprint, priority))
+    end
+  end
+  return redis.call('ZCOUNT', key('index'), '+inf', '+inf') > waiting + redis.call('ZCARD', key('leases'))
+    or waiting ~= redis.call('ZCARD', key('due')) or waiting > in_queues
+end
+
+check_indexes()
+each_job_due_in('leases', now - away_ms, take_from_worker)
+each_job_due_in('due', now, look_at_waiting)
+for _, worker in ipairs(due_in('workers', now - KEEP_WORKER_MS, 0)) do
   redis.call('ZREM', key('workers'), worker)
   redis.call('DEL', key('worker', worker))
   count('trimmed')
@@ -77,29 +109,31 @@ count('trimmed', redis.call('ZREMRANGEBYSCORE', key('index'), '-inf', now))
 local SAMPLE, FAR_OFF, RECOUNT_MS = 500, 2, 10000
 
 local function recount(fingerprint, priority)
-  local queue = key('queue', fingerprint, priority)
-  local waiting = redis.call('ZCARD', queue)
+  local queue, waiting = key('queue', fingerprint, priority), queue_length(fingerprint, priority)
   if waiting == 0 then return end
   local members, tokens = redis.call('ZRANDMEMBER', queue, SAMPLE), 0
   for _, member in ipairs(members) do
     tokens = tokens + (tonumber(redis.pcall('HGET', key('job', string.sub(member, 18)), 'work')) or 0)
   end
-  local counted = tonumber(redis.call('HGET', key('flow', fingerprint), 'tokens_' .. priority) or 0)
+  local counted = tonumber(read_flow(fingerprint, 'tokens_' .. priority)[1]) or 0
   local likely = math.floor(tokens * waiting / #members)
   if waiting <= SAMPLE and counted ~= likely or counted > likely * FAR_OFF or counted * FAR_OFF < likely then
     note_flow(fingerprint, 'HSET', 'tokens_' .. priority, string.format('%d', likely))
   end
 end
 
-local recounted_at = tonumber(redis.call('HGET', key('counters'), 'recounted_at') or 0)
+local recounted_at = tonumber(redis.pcall('HGET', key('counters'), 'recounted_at')) or 0
 if redis.call('EXISTS', key('queued')) == 1 and now >= recounted_at + RECOUNT_MS then
-  redis.call('HSET', key('counters'), 'recounted_at', now)
+  redis.pcall('HSET', key('counters'), 'recounted_at', now)
   for _, fingerprint in ipairs(redis.call('ZRANGE', key('seen'), 0, -1)) do
     for _, priority in ipairs(PRIORITIES) do recount(fingerprint, priority) end
   end
 end
 
+redis.call('ZREMRANGEBYSCORE', key('schemas'), '-inf', now - KEEP_SCHEMA_MS)
 count('num_queued', redis.call('ZCARD', key('queued')))
+
+if are_astray() and redis.call('SET', key('restoring'), '', 'NX', 'PX', RESTORE_EVERY_MS) then count('astray') end
 
 local flat = {}
 for name, number in pairs(counts) do

@@ -9,6 +9,9 @@ local function has_live_worker()
   return false
 end
 
+check_indexes()
+expect('hash', key('cards'))
+expect('string', key('tokenizer', ARGV[8]))
 -- A fleet that comes back counts as registered anew; one more of its workers does not.
 if not redis.call('ZSCORE', key('registered'), fingerprint) or not has_live_worker() then
   redis.call('ZADD', key('registered'), now, fingerprint)
@@ -16,4 +19,5 @@ end
 redis.call('SET', key('tokenizer', ARGV[8]), ARGV[9], 'NX')
 redis.call('HSET', key('cards'), fingerprint, ARGV[7])
 redis.call('HSET', key('worker', worker), 'fingerprint', fingerprint, 'slots', slots, 'precision', precision)
+note_schema()
 heartbeat(worker, fingerprint, lease_ms)

@@ -57,22 +57,25 @@ end
 -- The pace counts only where jobs wait from one word of a worker to the next: a model that is not busy is slower
 -- than it can be, and silence is an outage.
 local function note_pace(fingerprint)
-  local told = redis.call('HMGET', key('flow', fingerprint), 'told_at', 'waiting', 'done', 'run_tokens', 'run_ms')
+  local told = read_flow(fingerprint, 'told_at', 'waiting', 'done', 'run_tokens', 'run_ms')
   local waiting = any_waits(fingerprint)
-  local gap = now - tonumber(told[1] or now)
+  local gap = now - (tonumber(told[1]) or now)
   local run_tokens, run_ms = faded(told[4], told[1]), faded(told[5], told[1])
   if told[2] == '1' and waiting and gap <= MAX_GAP_MS then
-    run_tokens, run_ms = run_tokens + done + tonumber(told[3] or 0), run_ms + gap
+    run_tokens, run_ms = run_tokens + done + (tonumber(told[3]) or 0), run_ms + gap
   end
   note_flow(fingerprint, 'HSET', 'told_at', now, 'waiting', waiting and 1 or 0, 'done', 0,
     'run_tokens', string.format('%.3f', run_tokens), 'run_ms', string.format('%.3f', run_ms))
 end
 
+check_indexes()
+expect('hash', key('cards'))
 -- A claim brings back the worker's name, but only `register` its slots and its model's card.
 local told = redis.call('HMGET', key('worker', worker), 'fingerprint', 'slots')
 local fingerprint, slots = told[1], told[2]
 if fingerprint then heartbeat(worker, fingerprint, lease_ms) end
-local registered = slots and redis.call('HEXISTS', key('cards'), fingerprint) or 0
+local registered = slots and redis.call('HEXISTS', key('cards'), fingerprint) == 1
+  and redis.call('ZSCORE', key('registered'), fingerprint)
 local answers = {}
 while at < #ARGV do
   local id, attempt, started, num_tokens = take(), take(), take() == '1', tonumber(take())
@@ -80,4 +83,4 @@ while at < #ARGV do
   table.insert(answers, step(id, attempt, started, num_tokens, started_ms, first_token_ms, take_pieces()))
 end
 if fingerprint and #answers > 0 then note_pace(fingerprint) end
-return {registered, answers}
+return {registered and 1 or 0, answers}

@@ -8,7 +8,14 @@ local job = {}
 for i = FIELDS, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
 local record = key('job', job.id)
 
-if redis.call('EXISTS', record) == 1 then return {'repeated', redis.call('HGETALL', record), place(find_job(job.id))} end
+check_indexes()
+check_queue(job.fingerprint, job.priority)
+expect('string', key('sequence'))
+if ring_list ~= '' then expect('list', ring_list) end
+
+if redis.call('EXISTS', record) == 1 then
+  return {'repeated', redis.call('HGETALL', record), place(find_job(job.id))}
+end
 
 local promise = key('idempotency', job.idempotency)
 local earlier = job.idempotency ~= '' and redis.call('HMGET', promise, 'job', 'digest')
@@ -30,11 +37,12 @@ job.deadline_at = job.deadline_ms ~= '' and now + tonumber(job.deadline_ms) or '
 redis.call('HSET', record, unpack(ARGV, FIELDS))
 redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'losses', 0, 'worker', '', 'turn', turn,
   'member', job.member, 'created_at', now, 'deadline_at', job.deadline_at, 'lengths', no_lengths(job))
+note_schema()
 redis.call('ZADD', key('index'), '+inf', job.id)
 redis.call('ZADD', key('seen'), 'NX', 0, job.fingerprint)
 if job.idempotency ~= '' then redis.call('HSET', promise, 'job', job.id, 'digest', digest) end
 join_queue(job)
-local came = redis.call('HMGET', key('flow', job.fingerprint), 'came_' .. job.priority, 'came_at_' .. job.priority)
+local came = read_flow(job.fingerprint, 'came_' .. job.priority, 'came_at_' .. job.priority)
 note_flow(job.fingerprint, 'HSET', 'came_' .. job.priority, string.format('%.3f', faded(came[1], came[2]) + 1),
   'came_at_' .. job.priority, now)
 if ring_list ~= '' then redis.call('LPUSH', ring_list, ring) end

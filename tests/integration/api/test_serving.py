@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from time import monotonic
 
 import httpx
@@ -36,6 +38,13 @@ def num_waiting(api: ApiProcess) -> float:
 
 def predict(api: ApiProcess, wait: float = 60) -> httpx.Response:
     return httpx.post(f"{api.url}/predict?wait={wait}", json=BODY, timeout=90)
+
+
+def state_of(pid: int, field: str) -> str:
+    """A line of its status, such as State, or ShdPnd, the signals that it has yet to see."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (value,) = re.findall(rf"^{field}:\s*(\w+)", status, re.MULTILINE)
+    return str(value)
 
 
 def test_curl_gets_the_answer_it_always_got(api: ApiProcess, worker: FakeWorker) -> None:
@@ -109,11 +118,35 @@ def test_a_kept_connection_is_told_to_go_elsewhere_while_draining(
         api.process.send_signal(signal.SIGTERM)
         assert waiting.result(30).status_code == 202
 
-        refused = client.post("/predict", json=BODY)
+        late = client.post("/predict", json=BODY)
 
-    assert refused.status_code == 503
-    assert refused.json()["code"] == "draining"
-    assert refused.headers["Connection"] == "close"
+    assert late.status_code == 202
+    assert late.headers["Connection"] == "close"
+    assert real_store.num_queued() == 2
+
+
+def test_whoever_the_kernel_has_connected_before_the_end_is_answered_and_nobody_connects_after(
+    start_api: StartApi, real_store: JobStore, redis_url: str
+) -> None:
+    api = start_api(redis_url)
+    child = int(Path(f"/proc/{api.process.pid}/task/{api.process.pid}/children").read_text())
+    body = json.dumps(BODY).encode()
+    fields = f"Host: a\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    address = ("127.0.0.1", api.port)
+    os.kill(child, signal.SIGSTOP)
+    wait_until(lambda: state_of(child, "State") == "T", "it stands still")
+    with ExitStack() as connections:
+        clients = [connections.enter_context(socket.create_connection(address, timeout=30)) for _ in range(5)]
+        for client in clients:
+            client.sendall(b"POST /predict HTTP/1.1\r\n" + fields.encode() + body)
+        api.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: int(state_of(child, "ShdPnd"), 16), "gunicorn tells its child to end")
+        os.kill(child, signal.SIGCONT)
+        answers = [client.recv(65536) for client in clients]
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, timeout=30)
+    assert [answer.split(b" ")[1] for answer in answers] == [b"202"] * 5
+    assert real_store.num_queued() == 5
 
 
 def test_a_canceled_job_releases_its_caller(api: ApiProcess, real_store: JobStore) -> None:

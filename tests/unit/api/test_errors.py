@@ -16,6 +16,7 @@ from api.app import create_app
 from api.settings import ApiSettings
 from tasks.jobs import errors as jobs_errors
 from tasks.jobs.errors import JobsError, StoreUnavailable
+from tasks.jobs.record import SCHEMA_VERSION
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
 from tests.unit.api.fakes import LocalListener
@@ -129,6 +130,19 @@ def test_every_route_that_needs_the_store_says_when_it_is_away(
     assert int(answer.headers["Retry-After"]) > 0
     assert "10.1.2.3" not in answer.text
     assert "10.1.2.3" in caplog.text
+
+
+def test_a_job_of_a_version_too_far_away_is_refused_with_both_versions(
+    client: FlaskClient, store: JobStore
+) -> None:
+    job_id = client.post("/jobs", json=BODY).json["id"]  # type: ignore[index]
+    store.client.hset(f"{store.namespace}:job:{job_id}", "schema", SCHEMA_VERSION + 2)
+    for method in ("GET", "DELETE"):
+        answer = client.open(f"/jobs/{job_id}", method=method)
+        assert_is_problem(answer, 503, "other_version")
+        assert answer.headers["Retry-After"]
+        assert f"version {SCHEMA_VERSION + 2}," in answer.text
+        assert f"version {SCHEMA_VERSION}:" in answer.text
 
 
 def test_only_who_may_have_submitted_hears_of_the_idempotency_key(cut_off: FlaskClient) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api.errors import InvalidParameters
-from api.request import parse_request
+from api.request import PredictRequest, parse_request
 
 SECRET = "the owl keeps a secret"
 
@@ -135,3 +135,12 @@ def test_the_digest_does_not_depend_on_how_the_json_was_written() -> None:
     same = {"metadata": {"b": 2, "a": 1}, "stop": "x", "ttl_s": 3600, "text": "a"}
     assert parse_request(same).digest() == digest
     assert parse_request({**same, "text": "b"}).digest() != digest
+
+
+def test_a_release_that_knows_one_more_field_gives_the_same_digest() -> None:
+    class LaterRequest(PredictRequest):
+        beams: int = 1
+
+    body = {"text": "a", "stop": ["x"], "ttl_s": 60}
+    assert LaterRequest.model_validate(body).digest() == parse_request(body).digest()
+    assert LaterRequest.model_validate({**body, "beams": 2}).digest() != parse_request(body).digest()

@@ -196,6 +196,30 @@ def test_jobs_recorded_by_an_earlier_version_do_not_count(store: JobStore) -> No
     assert counted_tokens(store) == TOKENS
 
 
+def test_where_the_measure_was_overwritten_jobs_run_without_an_estimate(store: JobStore) -> None:
+    store.client.set(flow(store), "garbage")
+    store.client.set(f"{store.namespace}:counters", "garbage")
+    submit(store, "a")
+    submit(store, "b")
+    taken = claim(store)
+    step(store, taken, num_tokens=1)
+    store.reap()
+    assert eta(store, "b") is None
+    assert store.expected_wait(make_new_job()) is None
+    assert finish(store, taken)
+    store.client.delete(flow(store))
+    store.reap()
+    set_pace(store, 10)
+    assert eta(store, "b") is not None
+
+
+def test_an_overwritten_queue_of_another_priority_is_taken_for_an_empty_one(store: JobStore) -> None:
+    store.client.set(f"{store.namespace}:queue:{FINGERPRINT}:high", "garbage")
+    submit(store, "a")
+    set_pace(store, 10)
+    assert eta(store, "a") == pytest.approx(TOKENS / 2 / 10)
+
+
 def test_a_full_queue_says_when_a_place_will_be_free(store: JobStore) -> None:
     for _ in range(3):
         submit(store)
