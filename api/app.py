@@ -17,6 +17,7 @@ from api.logs import set_up_logging
 from api.metrics import ApiMetrics
 from api.problems import register_problems
 from api.queue_collector import QueueCollector
+from api.recent_fleet import RecentFleet
 from api.seats import Seats
 from api.service import BACKGROUND, EXTENSION, STORE_SILENCE_SECONDS, Service
 from api.service_routes import service as service_routes
@@ -66,6 +67,7 @@ def create_app(
         submission=Submission(settings, store, ring),
         waiting=WaitingRoom(store, listener, metrics, seats, company, draining=draining),
         streams=Streams(store, hub, seats, company, hangups, metrics, draining=draining),
+        fleet=RecentFleet(store.fleet),
         draining=draining,
     )
     app.register_blueprint(jobs)

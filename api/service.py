@@ -9,6 +9,7 @@ from typing import cast
 from flask import current_app
 
 from api.metrics import ApiMetrics
+from api.recent_fleet import RecentFleet
 from api.settings import ApiSettings
 from api.streams import Streams
 from api.submission import Submission
@@ -34,6 +35,7 @@ class Service:
     submission: Submission
     waiting: WaitingRoom
     streams: Streams
+    fleet: RecentFleet
     draining: threading.Event
 
     def drain(self) -> None:

@@ -42,6 +42,11 @@ class Parameters:
     num_return_sequences: int
     return_full_text: bool
 
+    @property
+    def max_tokens(self) -> int:
+        """Of all rows together."""
+        return self.max_new_tokens * self.num_return_sequences
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobError:
@@ -100,6 +105,7 @@ class Job:
     losses: int  #: How often the reaper took it from a dead worker.
     num_tokens: int = 0  #: Generated so far, over all rows.
     position: int | None = None  #: 1 is next; only while queued and unclaimed.
+    eta_seconds: float | None = None  #: Estimate until its start; only with a position.
     started_at: float | None = None
     first_token_at: float | None = None
     completed_at: float | None = None

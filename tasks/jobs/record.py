@@ -41,6 +41,7 @@ def encode_new_job(new: NewJob) -> dict[str, str | int]:
         "text": new.text,
         "parameters": to_json(as_dict(new.parameters)),
         "num_rows": new.parameters.num_return_sequences,
+        "work": new.parameters.max_tokens,
         "model": new.model,
         "fingerprint": new.fingerprint,
         "num_prompt_tokens": new.num_prompt_tokens,
@@ -82,8 +83,8 @@ def encode_rows(rows: Sequence[Row]) -> str:
     return to_json([as_dict(row) for row in rows])
 
 
-def decode_job(flat: Sequence[str], *, position: int = 0) -> Job:
-    """From the reply of HGETALL; `position` 0 means that the job does not wait. Raises OtherVersion."""
+def decode_job(flat: Sequence[str]) -> Job:
+    """From the reply of HGETALL. Raises OtherVersion."""
     record = dict(zip(flat[::2], flat[1::2], strict=True))
     check_schema(record["schema"])
     return Job(
@@ -101,7 +102,6 @@ def decode_job(flat: Sequence[str], *, position: int = 0) -> Job:
         attempt=int(record["attempt"]),
         losses=int(record["losses"]),
         num_tokens=int(record.get("num_tokens", 0)),
-        position=position or None,
         started_at=_seconds(record, "started_at"),
         first_token_at=_seconds(record, "first_token_at"),
         completed_at=_seconds(record, "completed_at"),

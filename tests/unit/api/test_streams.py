@@ -112,9 +112,9 @@ def test_a_reader_is_told_everything_in_order(
 ) -> None:
     first, job_id = submit(client), submit(client)
     stream = follow(client, job_id, streams)
-    assert stream.next("queued").data == {"job_id": job_id, "position": 2}
+    assert stream.next("queued").data == {"job_id": job_id, "position": 2, "eta_s": None}
     client.delete(f"/jobs/{first}")
-    assert stream.next("queued").data == {"job_id": job_id, "position": 1}
+    assert stream.next("queued").data == {"job_id": job_id, "position": 1, "eta_s": None}
     taken = claim(store)
     assert stream.next("queued").data == {"job_id": job_id, "position": None}
     step(store, taken, text_piece("a\n"), num_tokens=1)

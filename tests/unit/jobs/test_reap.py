@@ -186,4 +186,11 @@ def test_nothing_is_left_of_a_job_when_all_its_times_are_over(store: JobStore, e
     store.reap()
     left = {key.removeprefix(f"{store.namespace}:") for key in store.client.scan_iter("*")}
     # What remains belongs to the model, not to a job, an owner or a worker.
-    assert left <= {"sequence", "seen", "schemas", f"passes:{FINGERPRINT}", f"served:{FINGERPRINT}"}
+    assert left <= {
+        "sequence",
+        "seen",
+        "schemas",
+        "counters",
+        f"passes:{FINGERPRINT}",
+        f"served:{FINGERPRINT}",
+    }
