@@ -9,10 +9,12 @@ ApiError
 ├── InvalidParameters        422
 │   └── PromptTooLong        422
 ├── InvalidHeader            422
+├── DeadlineUnmeetable       422
 ├── JobFinished              409
 ├── BatchFinished            409
 ├── TooManyUploads           429
 ├── JobUnsuccessful          409, 500, 503, 504
+├── Busy                     503
 └── Draining                 503
 """
 
@@ -121,11 +123,40 @@ class InvalidHeader(ApiError):
     code = "invalid_header"
 
 
+class DeadlineUnmeetable(ApiError):
+    """The job could not start before its deadline."""
+
+    status = 422
+    code = "deadline_unmeetable"
+
+    def __init__(self, estimated_wait_seconds: float, deadline_seconds: float) -> None:
+        self.estimated_wait_seconds = estimated_wait_seconds
+        self.deadline_seconds = deadline_seconds
+        super().__init__(
+            f"The job would start in about {estimated_wait_seconds:.1f} s, and deadline_s is "
+            f"{deadline_seconds:g}; nothing was recorded."
+        )
+
+    def members(self) -> Mapping[str, Any]:
+        return {
+            "estimated_wait_s": round(self.estimated_wait_seconds, 1),
+            "deadline_s": self.deadline_seconds,
+        }
+
+
 class Draining(ApiError):
     """This server is shutting down: send requests elsewhere."""
 
     status = 503
     code = "draining"
+    retry_after_seconds = 1
+
+
+class Busy(ApiError):
+    """Too many clients wait at this server already; try again, or ask for the job without its events."""
+
+    status = 503
+    code = "busy"
     retry_after_seconds = 1
 
 

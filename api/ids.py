@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 import secrets
 
+from flask import g
+
+from tasks.jobs.errors import JobNotFound
+
 JOB_ID = re.compile(r"job_[0-9a-f]{32}")
 BATCH_ID = re.compile(r"batch_[0-9a-f]{32}")
 #: What a client may choose: nothing that breaks a log line or a header.
@@ -18,6 +22,14 @@ def new_job_id() -> str:
 
 def new_batch_id() -> str:
     return "batch_" + secrets.token_hex(16)
+
+
+def known_id(job_id: str) -> str:
+    """Raises JobNotFound for what was never an id of ours, without asking the store."""
+    if not JOB_ID.fullmatch(job_id):
+        raise JobNotFound()
+    g.job_id = job_id
+    return job_id
 
 
 def request_id(header: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -27,7 +28,6 @@ STATUS_OF_STORE_ERROR: Mapping[type[jobs.JobsError], tuple[int, int | None]] = {
     jobs.BatchGone: (410, None),
     jobs.UnknownModel: (422, None),
     jobs.IdempotencyKeyReused: (422, None),
-    jobs.QueueFull: (429, 5),
     jobs.BatchesFull: (429, 30),
     jobs.NoModel: (503, 5),
     jobs.OtherVersion: (503, 5),
@@ -35,6 +35,10 @@ STATUS_OF_STORE_ERROR: Mapping[type[jobs.JobsError], tuple[int, int | None]] = {
     jobs.NotDurable: (503, 5),
     jobs.StoreBroken: (503, 5),
 }
+
+#: When to try again where the queue is full and nothing was measured; otherwise between these two.
+QUEUE_FULL_SECONDS = 5
+MIN_QUEUE_FULL_SECONDS, MAX_QUEUE_FULL_SECONDS = 1, 60
 
 STORE_UNAVAILABLE = "The job store cannot be used now. Send the request again."
 STORE_UNAVAILABLE_TO_WRITE = (
@@ -110,6 +114,22 @@ def on_store_error(error: jobs.JobsError) -> Response:
     return problem(status, error.code, detail, members=members, retry_after_seconds=retry_after_seconds)
 
 
+def store_problem(error: jobs.JobsError, request_id: str) -> dict[str, Any]:
+    """The document alone, for where there is no answer any more whose body it could be."""
+    status, _ = STATUS_OF_STORE_ERROR[type(error)]
+    return problem_document(status, error.code, str(error), request_id)
+
+
+def on_queue_full(error: jobs.QueueFull) -> Response:
+    """Tells when there will be a place, by the measured drain rate."""
+    seconds = QUEUE_FULL_SECONDS
+    if error.free_in_seconds is not None:
+        seconds = math.ceil(error.free_in_seconds)
+    seconds = min(max(seconds, MIN_QUEUE_FULL_SECONDS), MAX_QUEUE_FULL_SECONDS)
+    status = current_service().settings.queue_full_status
+    return problem(status, error.code, str(error), retry_after_seconds=seconds)
+
+
 def on_http_error(error: HTTPException) -> Response:
     status = error.code or 500
     detail = error.description or HTTPStatus(status).phrase
@@ -146,6 +166,7 @@ def on_too_large(_: RequestEntityTooLarge) -> Response:
 def register_problems(app: Flask) -> None:
     app.register_error_handler(ApiError, on_api_error)
     app.register_error_handler(jobs.JobsError, on_store_error)
+    app.register_error_handler(jobs.QueueFull, on_queue_full)
     app.register_error_handler(RequestEntityTooLarge, on_too_large)
     app.register_error_handler(NotFound, on_no_route)
     app.register_error_handler(MethodNotAllowed, on_wrong_method)

@@ -44,7 +44,11 @@ def render_job(job: Job) -> dict[str, Any]:
         "error": as_dict(job.error) if job.error else None,
         "retry_of": job.retry_of,
         "batch_id": job.batch_id,
-        "urls": {"self": f"/jobs/{job.id}", "cancel": f"/jobs/{job.id}/cancel"},
+        "urls": {
+            "self": f"/jobs/{job.id}",
+            "cancel": f"/jobs/{job.id}/cancel",
+            "events": f"/jobs/{job.id}/events",
+        },
         "metadata": dict(job.metadata),
     }
 
@@ -56,17 +60,17 @@ def render_time(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def render_queue(job: Job) -> dict[str, int | None] | None:
+def render_queue(job: Job) -> dict[str, float | None] | None:
     if job.status is not JobStatus.QUEUED:
         return None
-    return {"position": job.position}
+    eta_seconds = None if job.eta_seconds is None else round(job.eta_seconds, 1)
+    return {"position": job.position, "eta_s": eta_seconds}
 
 
 def render_progress(job: Job) -> dict[str, Any] | None:
     if job.status is not JobStatus.RUNNING:
         return None
-    total = job.parameters.max_new_tokens * job.parameters.num_return_sequences
-    return {"tokens": job.num_tokens, "max_new_tokens": total}
+    return {"tokens": job.num_tokens, "max_new_tokens": job.parameters.max_tokens}
 
 
 def render_result(job: Job | ItemResult) -> list[dict[str, Any]] | None:

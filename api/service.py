@@ -10,7 +10,9 @@ from flask import current_app
 
 from api.batch_submission import BatchSubmission
 from api.metrics import ApiMetrics
+from api.recent_fleet import RecentFleet
 from api.settings import ApiSettings
+from api.streams import Streams
 from api.submission import Submission
 from api.waiting import WaitingRoom
 from tasks.jobs.store import JobStore
@@ -34,12 +36,15 @@ class Service:
     submission: Submission
     batches: BatchSubmission
     waiting: WaitingRoom
+    streams: Streams
+    fleet: RecentFleet
     draining: threading.Event
 
     def drain(self) -> None:
         """Be not ready, and answer everybody who waits, now or later. Idempotent."""
         self.draining.set()
         self.waiting.wake_all()
+        self.streams.wake_all()
 
 
 def current_service() -> Service:

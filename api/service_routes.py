@@ -9,6 +9,7 @@ from prometheus_client.exposition import choose_encoder
 
 from api.batch_request import MAX_ITEMS
 from api.errors import Draining
+from api.health import render_fleet
 from api.json_body import MAX_DEPTH
 from api.render import json_response, render_time
 from api.request import MAX_METADATA_BYTES, SEVEN_DAYS_SECONDS
@@ -40,6 +41,14 @@ def readyz() -> Response:
     if current_service().draining.is_set():
         raise Draining()
     return json_response({"status": "ready"})
+
+
+@service.get("/health")
+def health() -> Response:
+    """How the whole deployment does: its queue, its models, its workers. 200 whenever that is known."""
+    with time_limit(STORE_SECONDS):
+        fleet = current_service().fleet.read()
+    return json_response(render_fleet(fleet, current_service().settings.max_queued))
 
 
 @service.get("/info")

@@ -23,6 +23,12 @@ def parse_wait(text: str) -> float:
     return parse_number(text, 0, MAX_WAIT_SECONDS)
 
 
+def parse_queue_full_status(text: str) -> int:
+    if text not in ("429", "503"):
+        raise ValueError("expected 429 or 503")
+    return int(text)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ApiSettings(Settings):
     """Settings of one API process."""
@@ -44,11 +50,18 @@ class ApiSettings(Settings):
     max_waiters: int = setting(
         "NEOSERVE_MAX_WAITERS",
         1000,
-        "Calls that may wait at the same time in one API process; one more is answered 202 at once.",
+        "Calls that may wait and streams that may be open at the same time in one API process; one more call "
+        "is answered 202 at once, one more stream 503.",
         parse_count,
     )
     max_queued: int = setting(
-        "NEOSERVE_MAX_QUEUED", 10000, "Jobs that may be queued; one more is refused with 429.", parse_count
+        "NEOSERVE_MAX_QUEUED", 10000, "Jobs that may be queued; one more is refused.", parse_count
+    )
+    queue_full_status: int = setting(
+        "NEOSERVE_QUEUE_FULL_STATUS",
+        429,
+        "Status of that refusal: 429, or 503 for clients and proxies that try again only then.",
+        parse_queue_full_status,
     )
     max_body_bytes: int = setting(
         "NEOSERVE_MAX_BODY_BYTES", 262144, "Largest request body in bytes; beyond it 413.", parse_count

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from api.errors import InvalidHeader, InvalidParameters, PromptTooLong
+from api.errors import ApiError, DeadlineUnmeetable, InvalidHeader, InvalidParameters, PromptTooLong
 from api.recent_cards import RecentCards
 from api.request import PredictRequest
 from api.resolve import resolve_parameters
 from api.settings import ApiSettings
 from api.token_counter import TokenCounter
 from tasks.jobs.card import ModelCard
+from tasks.jobs.errors import QueueFull
 from tasks.jobs.models import NewJob, Priority
 from tasks.jobs.protocol import Submitted
 from tasks.jobs.ring import Ring
@@ -41,11 +42,23 @@ class Submission:
     def submit(self, request: PredictRequest, idempotency_key: str | None, job_id: str) -> Submitted:
         """A new job gets `job_id`; the idempotency key may lead to an older one.
 
-        Raises InvalidParameters, PromptTooLong and what JobStore.submit raises; then nothing is recorded.
+        Raises InvalidParameters, PromptTooLong, DeadlineUnmeetable and what JobStore.submit raises; then
+        nothing is recorded.
         """
         job = self.resolve(request, self.card(request.model), job_id, idempotency_key)
+        if job.deadline_seconds is not None:
+            wait_seconds = self._store.expected_wait(job)
+            if wait_seconds is not None and wait_seconds > job.deadline_seconds:
+                return self._find(job, DeadlineUnmeetable(wait_seconds, job.deadline_seconds))
         ring = self._ring.message(job_id)
         return self._store.submit(job, max_queued=self._settings.max_queued, ring=ring)
+
+    def _find(self, job: NewJob, refusal: ApiError) -> Submitted:
+        """The job that the same request has made before; raises `refusal` if there is none."""
+        try:
+            return self._store.submit(job, max_queued=0)
+        except QueueFull:
+            raise refusal from None
 
     def card(self, model: str | None) -> ModelCard:
         """Raises what RecentCards.choose raises."""
@@ -74,6 +87,7 @@ class Submission:
             ttl_seconds=request.ttl_s,
             priority=Priority(request.priority),
             deadline_seconds=request.deadline_s,
+            cancel_on_disconnect=request.cancel_on_disconnect,
             metadata=request.metadata,
             idempotency_key=idempotency_key,
             body_digest=request.digest() if idempotency_key else "",

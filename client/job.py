@@ -46,7 +46,9 @@ class JobView:
         queue, progress = self.raw.get("queue") or {}, self.raw.get("progress") or {}
         error = self.raw.get("error") or {}
         if self.status == "queued" and queue.get("position"):
-            return f"queued, number {queue['position']} in line"
+            eta = queue.get("eta_s")
+            start = "" if eta is None else f", starts in about {eta:.0f} s"
+            return f"queued, number {queue['position']} in line{start}"
         if self.status == "running" and progress:
             return f"running, {progress.get('tokens')} of {progress.get('max_new_tokens')} tokens"
         if error:

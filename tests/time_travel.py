@@ -24,6 +24,14 @@ for _, pattern in ipairs({':job:*', ':batch:*'}) do
     end
   end
 end
+for _, flow in ipairs(redis.call('KEYS', ns .. ':flow:*')) do
+  local fields = redis.call('HGETALL', flow)
+  for i = 1, #fields, 2 do
+    if string.find(fields[i], '_at') then
+      redis.call('HSET', flow, fields[i], string.format('%d', fields[i + 1] - by_ms))
+    end
+  end
+end
 for _, key in ipairs(redis.call('KEYS', ns .. ':*')) do
   local left_ms = redis.call('PTTL', key)
   if left_ms > by_ms then

@@ -55,10 +55,12 @@ class QueueFull(JobsError):
 
     code = "queue_full"
 
-    def __init__(self, limit: int, queued: int) -> None:
+    def __init__(self, limit: int, queued: int, free_in_seconds: float | None = None) -> None:
+        """`free_in_seconds`: an estimate until there is a place; None when nothing was measured."""
         super().__init__(f"{queued} jobs are waiting and the limit is {limit}; nothing was recorded.")
         self.limit = limit
         self.queued = queued
+        self.free_in_seconds = free_in_seconds
 
 
 class BatchesFull(JobsError):

@@ -42,6 +42,11 @@ class Parameters:
     num_return_sequences: int
     return_full_text: bool
 
+    @property
+    def max_tokens(self) -> int:
+        """Of all rows together."""
+        return self.max_new_tokens * self.num_return_sequences
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobError:
@@ -74,6 +79,7 @@ class NewJob:
     priority: Priority = Priority.NORMAL
     owner: str = ""  #: The API key's id; empty without authentication.
     deadline_seconds: float | None = None  #: Counted from submit.
+    cancel_on_disconnect: bool = False  #: When the last client that waits for it hangs up.
     metadata: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str | None = None
     body_digest: str = ""  #: Of the parsed request: the same key with another digest is refused.
@@ -99,12 +105,14 @@ class Job:
     losses: int  #: How often the reaper took it from a dead worker.
     num_tokens: int = 0  #: Generated so far, over all rows.
     position: int | None = None  #: 1 is next; only while queued and unclaimed.
+    eta_seconds: float | None = None  #: Estimate until its start; only with a position.
     started_at: float | None = None
     first_token_at: float | None = None
     completed_at: float | None = None
     expires_at: float | None = None
     deadline_at: float | None = None
     cancel_requested: bool = False
+    cancel_on_disconnect: bool = False
     rows: tuple[Row, ...] = ()
     error: JobError | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)

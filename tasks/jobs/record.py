@@ -41,6 +41,7 @@ def encode_new_job(new: NewJob) -> dict[str, str | int]:
         "text": new.text,
         "parameters": to_json(as_dict(new.parameters)),
         "num_rows": new.parameters.num_return_sequences,
+        "work": new.parameters.max_tokens,
         "model": new.model,
         "fingerprint": new.fingerprint,
         "num_prompt_tokens": new.num_prompt_tokens,
@@ -48,6 +49,7 @@ def encode_new_job(new: NewJob) -> dict[str, str | int]:
         "priority": new.priority,
         "owner": new.owner,
         "deadline_ms": "" if new.deadline_seconds is None else round(new.deadline_seconds * 1000),
+        "cancel_on_disconnect": int(new.cancel_on_disconnect),
         "metadata": to_json(dict(new.metadata)),
         "idempotency": idempotency_name(new.owner, new.idempotency_key),
         "retry_of": new.retry_of or "",
@@ -71,6 +73,7 @@ def queued_job(new: NewJob, created_ms: int, deadline_ms: int | str) -> Job:
         attempt=0,
         losses=0,
         deadline_at=int(deadline_ms) / 1000 if deadline_ms else None,
+        cancel_on_disconnect=new.cancel_on_disconnect,
         metadata=new.metadata,
         retry_of=new.retry_of,
     )
@@ -84,8 +87,8 @@ def decode_rows(text: str | None) -> tuple[Row, ...]:
     return tuple(decode_known(Row, row) for row in json.loads(text or "[]"))
 
 
-def decode_job(flat: Sequence[str], *, position: int = 0) -> Job:
-    """From the reply of HGETALL; `position` 0 means that the job does not wait. Raises OtherVersion."""
+def decode_job(flat: Sequence[str]) -> Job:
+    """From the reply of HGETALL. Raises OtherVersion."""
     record = dict(zip(flat[::2], flat[1::2], strict=True))
     check_schema(record["schema"])
     return Job(
@@ -103,13 +106,13 @@ def decode_job(flat: Sequence[str], *, position: int = 0) -> Job:
         attempt=int(record["attempt"]),
         losses=int(record["losses"]),
         num_tokens=int(record.get("num_tokens", 0)),
-        position=position or None,
         started_at=_seconds(record, "started_at"),
         first_token_at=_seconds(record, "first_token_at"),
         completed_at=_seconds(record, "completed_at"),
         expires_at=_seconds(record, "expires_at"),
         deadline_at=_seconds(record, "deadline_at"),
         cancel_requested=record.get("cancel_requested") == "1",
+        cancel_on_disconnect=record.get("cancel_on_disconnect") == "1",
         rows=decode_rows(record.get("rows")),
         error=decode_error(record),
         metadata=json.loads(record["metadata"]),

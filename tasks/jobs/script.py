@@ -22,10 +22,13 @@ _NOT_NOW = ("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS",
 #: In replies about a key of another type; the prelude's own names it.
 _WRONG_TYPE = re.compile(r"WRONGTYPE (?:(\S+ is a \w+ and should be a \w+)|)")
 
-_READS = frozenset({"batch_get", "batch_results", "get", "models", "stats", "tokenizer"})
+_READS = frozenset({"batch_get", "batch_results", "fleet", "get", "models", "outlook", "stats", "tokenizer"})
 
 #: What a full memory refuses, before the first write.
 _ACCEPTS = frozenset({"batch_put", "batch_start", "submit"})
+
+#: In front of every script, in this order.
+_SHARED = ("prelude", "enter", "batch")
 
 Argument = str | int | float
 
@@ -96,7 +99,7 @@ class Scripts:
         return self._sources[name]
 
     def _read(self, name: str) -> tuple[str, str]:
-        parts = (f"local SCHEMA = {SCHEMA_VERSION}", _text("prelude"), _text("batch"), _text(name))
+        parts = [f"local SCHEMA = {SCHEMA_VERSION}", *map(_text, (*_SHARED, name))]
         source = self._first_line(name) + "\n".join(parts)
         return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import redis
 from redis.exceptions import ResponseError
 
+from tasks.jobs.backlog import decode_backlog
 from tasks.jobs.card import ModelCatalog
 from tasks.jobs.durability import Durability
 from tasks.jobs.errors import IdempotencyKeyReused, JobGone, JobNotFound, QueueFull
+from tasks.jobs.fleet import Fleet, decode_fleet
 from tasks.jobs.models import Job, JobError, NewJob, Priority
 from tasks.jobs.protocol import (
     CancelVerdict,
@@ -69,19 +72,32 @@ class JobStore(ModelCatalog):
         flat = [part for pair in fields for part in pair]
         verdict, *rest = scripts.run("submit", max_queued, new.body_digest, ring.list, ring.entry, *flat)
         if verdict == "full":
-            raise QueueFull(limit=max_queued, queued=rest[0])
+            queued, flat_backlog = rest
+            free_in_seconds = decode_backlog(flat_backlog).seconds_until_gone(queued - max_queued + 1)
+            raise QueueFull(limit=max_queued, queued=queued, free_in_seconds=free_in_seconds)
         if verdict == "reused":
             raise IdempotencyKeyReused
         if verdict == "created":
-            return Submitted(job=queued_job(new, *rest), created=True)
-        return Submitted(job=decode_job(rest[0]), created=verdict == "repeated")
+            created_ms, deadline_ms, *place = rest
+            job = _placed(queued_job(new, created_ms, deadline_ms), *place)
+            return Submitted(job=job, created=True)
+        return Submitted(job=_placed(decode_job(rest[0]), *rest[1:]), created=verdict == "repeated")
+
+    def expected_wait(self, new: NewJob) -> float | None:
+        """Seconds until a job would start that is submitted now; 0 where none waits. None when nothing was
+        measured."""
+        num_ahead, flat = self._scripts.run("outlook", new.fingerprint, new.priority, new.owner)
+        backlog = decode_backlog(flat)
+        if not backlog.num_jobs:
+            return 0.0
+        return backlog.wait_seconds(new.priority, num_ahead, new.parameters.max_tokens)
 
     def get(self, job_id: str, *, owner: str = "") -> Job:
         """Raises JobNotFound (another owner's job is not found either), JobGone or OtherVersion."""
         verdict, *rest = self._scripts.run("get", job_id, owner)
         if verdict != "found":
             _raise_missing(verdict)
-        return decode_job(rest[0], position=rest[1])
+        return _placed(decode_job(rest[0]), *rest[1:])
 
     def cancel(self, job_id: str, *, owner: str = "") -> CancelVerdict:
         """A waiting job is canceled at once; a held one by its worker.
@@ -177,6 +193,9 @@ class JobStore(ModelCatalog):
             num_stale_finishes=stale,
         )
 
+    def fleet(self) -> Fleet:
+        return decode_fleet(self._scripts.run("fleet"))
+
     def num_queued(self) -> int:
         """Jobs that wait, unclaimed."""
         with unavailable_as_such():
@@ -214,6 +233,14 @@ class JobStore(ModelCatalog):
     def ping(self) -> None:
         with unavailable_as_such():
             self.client.ping()
+
+
+def _placed(job: Job, position: int, backlog: Sequence[Any]) -> Job:
+    """With what the scripts call its place."""
+    if not position:
+        return job
+    eta = decode_backlog(backlog).wait_seconds(job.priority, position - 1, job.parameters.max_tokens)
+    return replace(job, position=position, eta_seconds=eta)
 
 
 def _flatten(entry: StepEntry) -> Iterator[Argument]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
+from bench import eta
 from bench.arrivals import NEW_TOKENS, PROMPT_TOKENS, poisson
 from bench.goals import GOALS, Goal, goal_table
 from bench.peers.cases import CHECKED_TOKENS, LONE, WHOLE, check, correct_peers, figures, num_equal
@@ -49,6 +50,17 @@ def test_arrivals_are_in_order_and_of_the_lengths_they_say() -> None:
     for each in arrivals:
         assert PROMPT_TOKENS[0] <= len(each.prompt_ids) <= PROMPT_TOKENS[1]
         assert NEW_TOKENS[0] <= each.new_tokens <= NEW_TOKENS[1]
+
+
+def test_estimates_are_compared_with_long_waits_only_and_those_that_are_missing_counted() -> None:
+    estimates = [
+        eta.Estimate(job_id, "low", at, seconds)
+        for job_id, at, seconds in (("a", 0, 15), ("a", 2, 8), ("a", 6, 100), ("b", 0, None), ("never", 0, 1))
+    ]
+    all_jobs, low = eta.table(estimates, {"a": 10, "b": 20}).rows
+    # 50 % too long and right.
+    assert all_jobs == ["all", "25 %", "45 %", "1.25", "2", "1", "20"]
+    assert low[1:] == all_jobs[1:]
 
 
 def test_contenders_take_turns() -> None:

@@ -1,5 +1,4 @@
--- Batches. This is put behind the prelude in every script, since any of them may end an item, and each end takes the
--- next item in.
+-- Batches. This is in front of every script, since any of them may end an item, and each end takes the next item in.
 --
 -- `batch`: totals and options. `batch_items`: for every index the item as it was submitted, and once it has ended what
 -- came of it. `batch_live`: for the index of every item that is a job now the id of that job. Items from `next` on have

@@ -1,7 +1,6 @@
 -- ARGV: namespace, worker, fingerprint, nonce, lease in ms. Answer: the record of the job that is now the
 -- worker's, or nothing when no job waits.
 local worker, fingerprint, nonce, lease_ms = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local PRIORITIES = {'high', 'normal', 'low'}
 -- Stride scheduling: a claim moves its priority on by 24 / weight, for the weights 8 : 3 : 1.
 local STRIDE = {high = 3, normal = 8, low = 24}
 -- So many jobs of other versions are passed over in each queue.

@@ -24,6 +24,12 @@ local function complete_stream(job)
   end
 end
 
+-- All that it might have generated is done, also what it did not need.
+local function note_done(job)
+  local work = tonumber(job.work) or tonumber(num_tokens)
+  note_flow(job.fingerprint, 'HINCRBY', 'done', string.format('%d', work - (tonumber(job.num_tokens) or 0)))
+end
+
 check_indexes()
 local job = find_job(id)
 if not held_by(job, worker, attempt) then
@@ -37,5 +43,6 @@ check_queue(job.fingerprint, job.priority)
 if status == 'succeeded' then mark_started(job, started_ms) end
 if tonumber(num_tokens) > 0 then mark_first_token(job, first_token_ms) end
 complete_stream(job)
+note_done(job)
 end_job(job, status, 'error_code', ARGV[6], 'error_detail', ARGV[7], 'num_tokens', num_tokens, 'rows', rows)
 return 1

@@ -8,6 +8,10 @@ local KEEP_STREAM_MS = 300000
 local KEEP_TOMBSTONE_MS = 86400000
 local MODEL_PATIENCE_MS = 600000
 local MAX_TOLD_BYTES = 16384
+-- What is measured of a model's queue fades with this time constant, and is forgotten after an hour.
+local FADE_MS = 20000
+local KEEP_FLOW_MS = 3600000
+local PRIORITIES = {'high', 'normal', 'low'}
 
 local ns = ARGV[1]
 local clock = redis.call('TIME')
@@ -52,7 +56,7 @@ end
 local CONTROL = {
   'id', 'status', 'worker', 'attempt', 'losses', 'owner', 'fingerprint', 'priority', 'member', 'turn', 'ttl_seconds',
   'created_at', 'deadline_at', 'cancel_requested', 'started_at', 'first_token_at', 'idempotency', 'num_rows', 'lengths',
-  'schema', 'batch', 'batch_index',
+  'schema', 'num_tokens', 'work', 'batch', 'batch_index',
 }
 
 local function find_job(id)
@@ -89,10 +93,71 @@ local function add_event(job, event, ...)
   redis.pcall('XADD', key('events', job.id), '*', 'event', event, 'attempt', job.attempt, ...)
 end
 
+-- What estimates are made of, for each model: the tokens that its queues hold at most, how many jobs came lately, and
+-- what its workers get done while jobs wait. It may be a little wrong: the reaper counts again. No job depends on it:
+-- where somebody has overwritten it nothing is estimated, and that is all.
+local function note_flow(fingerprint, command, ...)
+  redis.pcall(command, key('flow', fingerprint), ...)
+  redis.call('PEXPIRE', key('flow', fingerprint), KEEP_FLOW_MS)
+end
+
+local function read_flow(fingerprint, ...)
+  local values = redis.pcall('HMGET', key('flow', fingerprint), ...)
+  return values.err and {} or values
+end
+
+local function queue_length(fingerprint, priority)
+  local length = redis.pcall('ZCARD', key('queue', fingerprint, priority))
+  return type(length) == 'number' and length or 0
+end
+
+local function count_work(job, sign)
+  if job.work == '' then return end -- Recorded by a version that did not say.
+  note_flow(job.fingerprint, 'HINCRBY', 'tokens_' .. job.priority, string.format('%d', sign * job.work))
+end
+
+local function faded(value, at)
+  return (tonumber(value) or 0) * math.exp(((tonumber(at) or now) - now) / FADE_MS)
+end
+
+local function any_waits(fingerprint)
+  for _, priority in ipairs(PRIORITIES) do
+    if redis.call('EXISTS', key('queue', fingerprint, priority)) == 1 then return true end
+  end
+  return false
+end
+
+-- For tasks/jobs/backlog.py: the time, the lengths of the three queues, what is noted of the flow.
+local function backlog(fingerprint)
+  local answer, fields = {now}, {'told_at', 'run_tokens', 'run_ms'}
+  for _, priority in ipairs(PRIORITIES) do
+    table.insert(answer, queue_length(fingerprint, priority))
+    for _, name in ipairs({'tokens_', 'came_', 'came_at_'}) do table.insert(fields, name .. priority) end
+  end
+  local flow = read_flow(fingerprint, unpack(fields))
+  for i = 1, #fields do table.insert(answer, flow[i] or '') end
+  return answer
+end
+
+-- Its 1-based position (0: it does not wait), and what the time until its start is estimated from.
+local function place(job)
+  local rank = redis.call('ZRANK', queue_key(job, 'queue'), job.member)
+  if not rank then return 0, {} end
+  return rank + 1, backlog(job.fingerprint)
+end
+
+-- An owner's next job takes the turn after its last one: owners alternate, and each keeps its own order.
+local function next_turn(job)
+  local served = tonumber(redis.call('HGET', key('served', job.fingerprint), job.priority) or 0)
+  local last = redis.call('ZSCORE', queue_key(job, 'turns'), job.owner)
+  return last and math.max(served, tonumber(last) + 1) or served
+end
+
 local function join_queue(job)
   local due = job.deadline_at ~= '' and job.deadline_at or now + MODEL_PATIENCE_MS
   if redis.call('ZADD', queue_key(job, 'queue'), job.turn, job.member) == 1 then
     redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, 1)
+    count_work(job, 1)
   end
   redis.call('ZADD', key('queued'), job.created_at, job.id)
   redis.call('ZADD', key('due'), due, job.id)
@@ -104,10 +169,12 @@ local function leave_queue(job)
   redis.call('ZREM', key('due'), job.id)
   if job.batch ~= '' then redis.call('ZREM', key('queued_items'), job.id) end
   if redis.call('ZREM', queue_key(job, 'queue'), job.member) == 0 then return end
+  count_work(job, -1)
   if redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, -1) > 0 then return end
   redis.call('HDEL', queue_key(job, 'waiting'), job.owner)
   if redis.call('EXISTS', queue_key(job, 'waiting')) == 0 then
     redis.call('DEL', queue_key(job, 'turns'))
+    redis.pcall('HDEL', key('flow', job.fingerprint), 'tokens_' .. job.priority)
     return
   end
   -- Turns of jobs that left unserved must not cost their owner later ones.
@@ -118,30 +185,6 @@ end
 
 local function no_lengths(job)
   return string.rep('0 ', tonumber(job.num_rows))
-end
-
--- A new record, from its fields that never change, and its place in the queue.
-local function enter(job)
-  -- An owner's next job takes the turn after its last one: owners alternate, and each keeps its own order.
-  local turn = tonumber(redis.call('HGET', key('served', job.fingerprint), job.priority) or 0)
-  local last = redis.call('ZSCORE', queue_key(job, 'turns'), job.owner)
-  if last then turn = math.max(turn, tonumber(last) + 1) end
-  redis.call('ZADD', queue_key(job, 'turns'), turn, job.owner)
-
-  job.status, job.attempt, job.losses, job.worker, job.turn = 'queued', 0, 0, '', turn
-  job.member = string.format('%016d:%s', redis.call('INCR', key('sequence')), job.id)
-  job.created_at, job.lengths = now, no_lengths(job)
-  job.batch = job.batch or ''
-  local record = {}
-  for name, value in pairs(job) do
-    table.insert(record, name)
-    table.insert(record, value)
-  end
-  redis.call('HSET', key('job', job.id), unpack(record))
-  note_schema()
-  redis.call('ZADD', key('index'), '+inf', job.id)
-  redis.call('ZADD', key('seen'), 'NX', 0, job.fingerprint)
-  join_queue(job)
 end
 
 -- Back into its place: the turn and the member that it was submitted with.
@@ -175,6 +218,7 @@ local function end_job(job, status, ...)
   redis.call('SET', key('tombstone', job.id), job.owner, 'PXAT', expires + KEEP_TOMBSTONE_MS)
   redis.call('ZADD', key('index'), expires, job.id)
   add_event(job, 'done')
+  redis.pcall('HINCRBY', key('counters'), 'ended_' .. status, 1)
   redis.call('PEXPIREAT', key('events', job.id), math.min(expires, now + KEEP_STREAM_MS))
   tell_end(job.id)
   if job.batch ~= '' then item_ended(job, status) end

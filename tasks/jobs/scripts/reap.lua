@@ -49,6 +49,8 @@ end
 local function take_from_worker(job)
   check_queue(job.fingerprint, job.priority)
   local losses = job.losses + 1
+  -- Before its last loss a job runs alone: while it only waited for that, another brought down the worker.
+  if losses == max_losses and job.status ~= 'running' then losses = tonumber(job.losses) end
   redis.call('HSET', key('job', job.id), 'losses', losses)
   if job.cancel_requested == '1' then
     end_unheld(job, 'canceled', '', '')
@@ -131,6 +133,34 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('batches'), '-inf', looked_a
   end
 end
 count('trimmed', redis.call('ZREMRANGEBYSCORE', key('index'), '-inf', now))
+
+-- How many tokens a queue holds at most is counted as jobs come and go. A worker of an earlier version does not count,
+-- and a record that somebody deleted by hand takes its number along: so all is counted again now and then, or of a long
+-- queue so many jobs, by which a count that is right is not far off.
+local SAMPLE, FAR_OFF, RECOUNT_MS = 500, 2, 10000
+
+local function recount(fingerprint, priority)
+  local queue, waiting = key('queue', fingerprint, priority), queue_length(fingerprint, priority)
+  if waiting == 0 then return end
+  local members, tokens = redis.call('ZRANDMEMBER', queue, SAMPLE), 0
+  for _, member in ipairs(members) do
+    tokens = tokens + (tonumber(redis.pcall('HGET', key('job', string.sub(member, 18)), 'work')) or 0)
+  end
+  local counted = tonumber(read_flow(fingerprint, 'tokens_' .. priority)[1]) or 0
+  local likely = math.floor(tokens * waiting / #members)
+  if waiting <= SAMPLE and counted ~= likely or counted > likely * FAR_OFF or counted * FAR_OFF < likely then
+    note_flow(fingerprint, 'HSET', 'tokens_' .. priority, string.format('%d', likely))
+  end
+end
+
+local recounted_at = tonumber(redis.pcall('HGET', key('counters'), 'recounted_at')) or 0
+if redis.call('EXISTS', key('queued')) == 1 and now >= recounted_at + RECOUNT_MS then
+  redis.pcall('HSET', key('counters'), 'recounted_at', now)
+  for _, fingerprint in ipairs(redis.call('ZRANGE', key('seen'), 0, -1)) do
+    for _, priority in ipairs(PRIORITIES) do recount(fingerprint, priority) end
+  end
+end
+
 redis.call('ZREMRANGEBYSCORE', key('schemas'), '-inf', now - KEEP_SCHEMA_MS)
 count('num_queued', redis.call('ZCARD', key('queued')))
 

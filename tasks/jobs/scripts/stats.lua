@@ -17,7 +17,7 @@ local answer = {
   tonumber(redis.call('HGET', key('counters'), 'stale_finishes') or 0),
 }
 for _, fingerprint in ipairs(redis.call('ZRANGE', key('seen'), 0, -1)) do
-  for _, priority in ipairs({'high', 'normal', 'low'}) do
+  for _, priority in ipairs(PRIORITIES) do
     local waiting = redis.call('ZCARD', key('queue', fingerprint, priority))
     if waiting > 0 then
       for _, value in ipairs({fingerprint, priority, waiting}) do table.insert(answer, value) end

@@ -4,7 +4,8 @@
 -- Answer: whether the worker is registered (0: the server has lost what it told), and for every job its verdict and
 -- the stored lengths of its rows, joined by spaces.
 local worker, lease_ms = ARGV[2], tonumber(ARGV[3])
-local at = 3
+local MAX_GAP_MS = 2000
+local at, done = 3, 0
 
 local function take()
   at = at + 1
@@ -49,7 +50,22 @@ local function step(id, attempt, started, num_tokens, started_ms, first_token_ms
   if num_tokens > 0 then mark_first_token(job, first_token_ms) end
   local lengths = append(job, pieces)
   redis.call('HSET', key('job', id), 'num_tokens', num_tokens, 'lengths', lengths)
+  done = done + num_tokens - (tonumber(job.num_tokens) or 0)
   return {verdict_of(job), lengths}
+end
+
+-- The pace counts only where jobs wait from one word of a worker to the next: a model that is not busy is slower
+-- than it can be, and silence is an outage.
+local function note_pace(fingerprint)
+  local told = read_flow(fingerprint, 'told_at', 'waiting', 'done', 'run_tokens', 'run_ms')
+  local waiting = any_waits(fingerprint)
+  local gap = now - (tonumber(told[1]) or now)
+  local run_tokens, run_ms = faded(told[4], told[1]), faded(told[5], told[1])
+  if told[2] == '1' and waiting and gap <= MAX_GAP_MS then
+    run_tokens, run_ms = run_tokens + done + (tonumber(told[3]) or 0), run_ms + gap
+  end
+  note_flow(fingerprint, 'HSET', 'told_at', now, 'waiting', waiting and 1 or 0, 'done', 0,
+    'run_tokens', string.format('%.3f', run_tokens), 'run_ms', string.format('%.3f', run_ms))
 end
 
 check_indexes()
@@ -66,4 +82,5 @@ while at < #ARGV do
   local started_ms, first_token_ms = tonumber(take()), tonumber(take())
   table.insert(answers, step(id, attempt, started, num_tokens, started_ms, first_token_ms, take_pieces()))
 end
+if fingerprint and #answers > 0 then note_pace(fingerprint) end
 return {registered and 1 or 0, answers}

@@ -1,6 +1,7 @@
 -- ARGV: namespace, limit of waiting jobs, digest of the request, list and message that wake a worker (or two empty
 -- strings), then the record's fields and values.
--- Answer: what happened, then the record or the number that are waiting; of a new job just its times in ms.
+-- Answer: what happened; then of a new job its times in ms and its place, of an older one its record and its place, of
+-- a full queue the number that are waiting and the backlog.
 local FIELDS = 6
 local limit, digest, ring_list, ring = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local job = {}
@@ -12,21 +13,23 @@ check_queue(job.fingerprint, job.priority)
 expect('string', key('sequence'))
 if ring_list ~= '' then expect('list', ring_list) end
 
-if redis.call('EXISTS', record) == 1 then return {'repeated', redis.call('HGETALL', record)} end
+if redis.call('EXISTS', record) == 1 then
+  return {'repeated', redis.call('HGETALL', record), place(find_job(job.id))}
+end
 
 local promise = key('idempotency', job.idempotency)
 local earlier = job.idempotency ~= '' and redis.call('HMGET', promise, 'job', 'digest')
 if earlier and earlier[1] and redis.call('EXISTS', key('job', earlier[1])) == 1 then
   if earlier[2] ~= digest then return {'reused'} end
-  return {'known', redis.call('HGETALL', key('job', earlier[1]))}
+  return {'known', redis.call('HGETALL', key('job', earlier[1])), place(find_job(earlier[1]))}
 end
 
 -- The items of batches have a limit of their own.
-local waiting = redis.call('ZCARD', key('queued')) - redis.call('ZCARD', key('queued_items'))
-if waiting >= limit then return {'full', waiting} end
+local waiting = math.max(0, redis.call('ZCARD', key('queued')) - redis.call('ZCARD', key('queued_items')))
+if waiting >= limit then return {'full', waiting, backlog(job.fingerprint)} end
 
 job.deadline_at = job.deadline_ms ~= '' and now + tonumber(job.deadline_ms) or ''
 enter(job)
 if job.idempotency ~= '' then redis.call('HSET', promise, 'job', job.id, 'digest', digest) end
 if ring_list ~= '' then redis.call('LPUSH', ring_list, ring) end
-return {'created', now, job.deadline_at}
+return {'created', now, job.deadline_at, place(job)}

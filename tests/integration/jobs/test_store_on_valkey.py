@@ -1,12 +1,14 @@
 """The contract tests of the store again, on a real server: scripts there carry flags, and time is its own."""
 
 # ruff: noqa: F403
+from tests.unit.jobs.test_backlog import *
 from tests.unit.jobs.test_batch_submit import *
 from tests.unit.jobs.test_batches import *
 from tests.unit.jobs.test_cancel import *
 from tests.unit.jobs.test_catalog import *
 from tests.unit.jobs.test_claim import *
 from tests.unit.jobs.test_finish import *
+from tests.unit.jobs.test_fleet import *
 from tests.unit.jobs.test_reap import *
 from tests.unit.jobs.test_stats import *
 from tests.unit.jobs.test_step import *

@@ -195,7 +195,10 @@ def test_every_refusal_of_the_store_has_a_status() -> None:
         for kind in vars(jobs_errors).values()
         if isinstance(kind, type) and issubclass(kind, JobsError) and kind is not JobsError
     }
-    assert kinds - STATUS_OF_STORE_ERROR.keys() == {jobs_errors.RingFailed}  # never reaches a client
+    assert kinds - STATUS_OF_STORE_ERROR.keys() == {
+        jobs_errors.RingFailed,  # never reaches a client
+        jobs_errors.QueueFull,  # has a setting
+    }
 
 
 def test_the_clients_request_id_comes_back(client: FlaskClient) -> None:

@@ -32,8 +32,8 @@ def test_a_queued_job_shows_its_place(client: FlaskClient) -> None:
     assert answer.status_code == 200
     assert answer.json is not None
     assert answer.json["id"] == second
-    assert answer.json["queue"] == {"position": 2}
-    assert answer.json["urls"] == {"self": f"/jobs/{second}", "cancel": f"/jobs/{second}/cancel"}
+    assert answer.json["queue"] == {"position": 2, "eta_s": None}
+    assert answer.json["urls"]["events"] == f"/jobs/{second}/events"
     assert answer.headers["Retry-After"]
     assert client.get(f"/jobs/{first}").json["queue"]["position"] == 1  # type: ignore[index]
 
@@ -47,7 +47,7 @@ def test_a_claimed_job_is_queued_until_it_is_in_the_engine(client: FlaskClient, 
 
     assert claimed is not None
     assert claimed["status"] == "queued"
-    assert claimed["queue"] == {"position": None}
+    assert claimed["queue"] == {"position": None, "eta_s": None}
     assert running is not None
     assert running["status"] == "running"
     assert running["attempt"] == 1

@@ -99,7 +99,7 @@ def test_a_job_that_is_not_finished_in_time_is_handed_over(client: FlaskClient, 
     assert answer.status_code == 202
     assert answer.json is not None
     assert answer.json["status"] == "queued"
-    assert answer.json["queue"] == {"position": 1}
+    assert answer.json["queue"] == {"position": 1, "eta_s": None}
     assert answer.headers["Location"] == answer.json["urls"]["self"] == f"/jobs/{answer.json['id']}"
     assert int(answer.headers["Retry-After"]) > 0
     assert store.get(answer.json["id"]).status is JobStatus.QUEUED

@@ -36,6 +36,7 @@ def test_the_environment_is_read() -> None:
         ("NEOSERVE_SYNC_WAIT_SECONDS", "nan"),
         ("NEOSERVE_MAX_WAITERS", "0"),
         ("NEOSERVE_MAX_QUEUED", "-5"),
+        ("NEOSERVE_QUEUE_FULL_STATUS", "500"),
         ("NEOSERVE_MAX_BODY_BYTES", "1.5"),
         ("NEOSERVE_LOG_LEVEL", "LOUD"),
     ],

@@ -202,6 +202,10 @@ def test_submit_prints_the_id_alone_and_says_how_to_follow(service: FakeService,
     ("members", "words"),
     [
         ({"status": "queued", "queue": {"position": 3}}, "queued, number 3 in line\n"),
+        (
+            {"status": "queued", "queue": {"position": 3, "eta_s": 7.8}},
+            "queued, number 3 in line, starts in about 8 s\n",
+        ),
         ({"status": "queued"}, "queued\n"),
         (
             {"status": "running", "progress": {"tokens": 7, "max_new_tokens": 50}},

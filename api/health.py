@@ -1,0 +1,84 @@
+"""The fleet as JSON, and what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tasks.jobs.fleet import Fleet, LiveWorker, QueuedModel
+from tasks.jobs.models import Priority
+
+#: Size of a job that is submitted now, where none waits to compare it with.
+USUAL_TOKENS = 50
+
+
+def render_fleet(fleet: Fleet, max_queued: int) -> dict[str, Any]:
+    reasons = list_reasons(fleet, max_queued)
+    return {
+        "status": "degraded" if reasons else "ok",
+        "reasons": reasons,
+        "jobs": {
+            "queued": num_waiting(fleet) + fleet.num_held - fleet.num_running,
+            "running": fleet.num_running,
+            **{status.value: number for status, number in fleet.ended.items()},
+        },
+        "queue": {
+            "depth": num_waiting(fleet),
+            "limit": max_queued,
+            "oldest_age_s": round(fleet.oldest_queued_seconds, 1),
+        },
+        "models": [render_model(model, fleet) for model in fleet.models],
+        "workers": [render_worker(worker, fleet) for worker in fleet.workers],
+    }
+
+
+def list_reasons(fleet: Fleet, max_queued: int) -> list[str]:
+    """Codes: stable, for programs."""
+    served = {worker.fingerprint for worker in fleet.workers}
+    found = {
+        "no_worker": not fleet.workers,
+        "model_without_worker": any(model.fingerprint not in served for model in fleet.models),
+        "queue_full": num_waiting(fleet) >= max_queued,
+    }
+    return [reason for reason, holds in found.items() if holds]
+
+
+def num_waiting(fleet: Fleet) -> int:
+    return sum(model.backlog.num_jobs for model in fleet.models)
+
+
+def render_model(model: QueuedModel, fleet: Fleet) -> dict[str, Any]:
+    workers = [worker for worker in fleet.workers if worker.fingerprint == model.fingerprint]
+    pace = model.backlog.tokens_per_second
+    return {
+        "model": model.model,
+        "fingerprint": model.fingerprint,
+        "workers": len(workers),
+        "slots": sum(worker.num_slots for worker in workers),
+        "jobs": sum(worker.num_held for worker in workers),
+        "queued": {each.value: lane.num_jobs for each, lane in model.backlog.lanes.items()},
+        "tokens_per_s": None if pace is None else round(pace, 1),
+        "estimated_wait_s": {each.value: estimate_wait(model, each, workers) for each in Priority},
+    }
+
+
+def estimate_wait(model: QueuedModel, priority: Priority, workers: list[LiveWorker]) -> float | None:
+    """Of a job that is submitted now; null without a worker and where nothing was measured."""
+    if not workers:
+        return None
+    has_room = any(worker.num_held < worker.num_slots for worker in workers)
+    if has_room and not model.backlog.num_jobs:
+        return 0.0
+    num_ahead = model.backlog.lanes[priority].num_jobs
+    seconds = model.backlog.wait_seconds(priority, num_ahead, USUAL_TOKENS)
+    return None if seconds is None else round(seconds, 1)
+
+
+def render_worker(worker: LiveWorker, fleet: Fleet) -> dict[str, Any]:
+    names = {model.fingerprint: model.model for model in fleet.models}
+    return {
+        "id": worker.id,
+        "model": names.get(worker.fingerprint, ""),
+        "slots": worker.num_slots,
+        "jobs": worker.num_held,
+        "running": worker.num_running,
+    }

@@ -1,0 +1,84 @@
+"""What waits for a model, how fast it is served, and so when a job will start."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tasks.jobs.fluid import Lane, seconds_until_claimed
+from tasks.jobs.models import Priority
+
+#: As in the scripts: what was noted fades with this time constant.
+FADE_SECONDS = 20.0
+
+#: A longer pause than in which so many jobs should have come is no chance any more.
+JOBS_IN_A_PAUSE = 2
+
+#: A pace that was measured for less time says little.
+MIN_MEASURED_SECONDS = 2.0
+
+#: Where jobs wait and no worker has told of its work for so long, the pace says nothing any more.
+MAX_SILENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backlog:
+    """The three queues of one model at one moment."""
+
+    lanes: Mapping[Priority, Lane]
+    tokens_per_second: float | None  #: Of the whole fleet while jobs wait; None: not measured lately.
+
+    @property
+    def num_jobs(self) -> int:
+        return sum(lane.num_jobs for lane in self.lanes.values())
+
+    def wait_seconds(self, priority: Priority, num_ahead: int, num_tokens: int) -> float | None:
+        """Until a job of `num_tokens` starts that has `num_ahead` jobs of its own priority before it.
+
+        None when nothing was measured.
+        """
+        if self.tokens_per_second is None:
+            return None
+        usual = self._tokens_each() or num_tokens
+        lanes = {
+            each: replace(lane, tokens_each=lane.tokens_each or usual) for each, lane in self.lanes.items()
+        }
+        lanes[priority] = replace(lanes[priority], num_jobs=num_ahead)
+        seconds = seconds_until_claimed(lanes, priority, self.tokens_per_second)
+        # The slot that it gets is in the middle of another job.
+        return seconds + usual / 2 / self.tokens_per_second
+
+    def seconds_until_gone(self, num_jobs: int) -> float | None:
+        """Until so many jobs have left the queues. None when nothing was measured or nothing waits."""
+        tokens_each = self._tokens_each()
+        if self.tokens_per_second is None or not tokens_each:
+            return None
+        return num_jobs * tokens_each / self.tokens_per_second
+
+    def _tokens_each(self) -> float:
+        num_tokens = sum(lane.num_jobs * lane.tokens_each for lane in self.lanes.values())
+        return num_tokens / self.num_jobs if self.num_jobs else 0.0
+
+
+def decode_backlog(flat: Sequence[str | int | None]) -> Backlog:
+    """From what the scripts answer: `backlog` of prelude.lua."""
+    values = [float(value or 0) for value in flat]
+    now_ms, (told_ms, run_tokens, run_ms) = values[0], values[4:7]
+    lanes = {}
+    for i, priority in enumerate(Priority):
+        num_jobs, (num_tokens, came, came_ms) = values[1 + i], values[7 + 3 * i : 10 + 3 * i]
+        lanes[priority] = Lane(
+            num_jobs=int(num_jobs),
+            tokens_each=max(num_tokens, 0.0) / num_jobs if num_jobs else 0.0,
+            arrivals_per_second=_arrivals(came, (now_ms - came_ms) / 1000),
+        )
+    measured = run_tokens > 0 and run_ms >= 1000 * MIN_MEASURED_SECONDS
+    known = measured and now_ms - told_ms <= 1000 * MAX_SILENCE_SECONDS
+    return Backlog(lanes=lanes, tokens_per_second=1000 * run_tokens / run_ms if known else None)
+
+
+def _arrivals(came: float, gap_seconds: float) -> float:
+    """Jobs per second, from those noted when the last came; a pause tells first that they stop coming."""
+    lately = came * math.exp(-gap_seconds / FADE_SECONDS) / FADE_SECONDS
+    return min(lately, JOBS_IN_A_PAUSE / gap_seconds) if gap_seconds > 0 else lately
