@@ -9,6 +9,7 @@ from flask import Flask
 
 from api.access import register_access
 from api.background import Background, MetricsPort
+from api.job_list_routes import job_list
 from api.job_routes import jobs
 from api.logs import set_up_logging
 from api.metrics import ApiMetrics
@@ -49,6 +50,7 @@ def create_app(settings: ApiSettings, *, store: JobStore, ring: Ring, listener: 
         draining=draining,
     )
     app.register_blueprint(jobs)
+    app.register_blueprint(job_list)
     app.register_blueprint(service_routes)
     register_access(app)
     register_problems(app)

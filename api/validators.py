@@ -16,4 +16,5 @@ def unless_known(response: Response, request: Request) -> Response:
     response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
     # Others may not keep it, and its owner must ask before using it again.
     response.headers["Cache-Control"] = "private, no-cache"
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response

@@ -17,7 +17,7 @@ from tasks.jobs.errors import StoreUnavailable
 #: Beginnings of error replies that say "not now" rather than "wrong".
 _NOT_NOW = ("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "BUSY")
 
-_READS = frozenset({"get", "models", "stats", "tokenizer"})
+_READS = frozenset({"get", "list", "models", "stats", "tokenizer"})
 
 Argument = str | int | float
 

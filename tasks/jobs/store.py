@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 from tasks.jobs.card import ModelCatalog
 from tasks.jobs.durability import Durability
 from tasks.jobs.errors import IdempotencyKeyReused, JobGone, JobNotFound, QueueFull
+from tasks.jobs.job_list import JobLists
 from tasks.jobs.models import Job, JobError, NewJob, Priority
 from tasks.jobs.protocol import (
     CancelVerdict,
@@ -37,7 +38,7 @@ MAX_LOSSES = 3
 NO_RING = RingMessage(list="", entry="")
 
 
-class JobStore(ModelCatalog):
+class JobStore(ModelCatalog, JobLists):
     """Every call is one atomic script and safe to repeat after a lost reply.
 
     Every method raises StoreUnavailable when the server cannot be used. Thread-safe. With `durable`, a job

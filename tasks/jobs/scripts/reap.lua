@@ -14,6 +14,20 @@ local function due_in(name, latest)
   return members
 end
 
+local function disown(id, owner)
+  redis.call('ZREM', key('owned', owner), id)
+  if redis.call('EXISTS', key('owned', owner)) == 0 then redis.call('SREM', key('owners'), owner) end
+end
+
+-- The record has expired, and its tombstone knows whose it was. That may have expired too, where nobody reaped for
+-- a day.
+local function forget(id)
+  redis.call('ZREM', key('index'), id)
+  local owner = redis.call('GET', key('tombstone', id))
+  if owner then return disown(id, owner) end
+  for _, each in ipairs(redis.call('SMEMBERS', key('owners'))) do disown(id, each) end
+end
+
 local function each_job_due_in(name, handle)
   for _, id in ipairs(due_in(name, now)) do
     local job = find_job(id)
@@ -22,6 +36,7 @@ local function each_job_due_in(name, handle)
     else -- Somebody deleted the record by hand.
       redis.call('ZREM', key(name), id)
       redis.call('ZREM', key('queued'), id)
+      forget(id)
       count('trimmed')
     end
   end
@@ -69,7 +84,10 @@ for _, worker in ipairs(due_in('workers', now - KEEP_WORKER_MS)) do
   redis.call('DEL', key('worker', worker))
   count('trimmed')
 end
-count('trimmed', redis.call('ZREMRANGEBYSCORE', key('index'), '-inf', now))
+for _, id in ipairs(due_in('index', now)) do
+  forget(id)
+  count('trimmed')
+end
 count('num_queued', redis.call('ZCARD', key('queued')))
 
 local flat = {}

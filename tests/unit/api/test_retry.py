@@ -19,17 +19,16 @@ from tests.unit.api.test_jobs import UNKNOWN, submit
 
 Ending = Callable[[Job], Outcome]
 KEY = {"Idempotency-Key": "again"}
+break_it = fail("engine_failed")
 
 
-def end(
-    client: FlaskClient, worker: FakeWorker, outcome: Ending = fail("engine_failed"), **changes: Any
-) -> str:
+def end(client: FlaskClient, worker: FakeWorker, outcome: Ending = break_it, **changes: Any) -> str:
     job_id = submit(client, **changes)
     worker.finish(worker.claim(), outcome)
     return job_id
 
 
-@pytest.mark.parametrize("outcome", [succeed, fail("engine_failed"), cancel])
+@pytest.mark.parametrize("outcome", [succeed, break_it, cancel])
 def test_a_job_that_has_ended_is_recorded_again_as_a_new_one(
     client: FlaskClient, worker: FakeWorker, store: JobStore, outcome: Ending
 ) -> None:
@@ -156,7 +155,7 @@ def test_a_key_belongs_to_one_request(client: FlaskClient, worker: FakeWorker) -
 def test_a_retry_can_be_retried(client: FlaskClient, worker: FakeWorker) -> None:
     ended_id = end(client, worker)
     second = client.post(f"/jobs/{ended_id}/retry").json["id"]  # type: ignore[index]
-    worker.finish(worker.claim(), fail("engine_failed"))
+    worker.finish(worker.claim(), break_it)
     third = client.post(f"/jobs/{second}/retry").json
     assert third is not None
     assert third["retry_of"] == second
