@@ -54,7 +54,7 @@ def show_job(job_id: str) -> Response:
         with time_limit(STORE_SECONDS):
             job = current_service().store.get(job_id)
         waited = wait_for(watch, job, preference.wait_seconds)
-    response = json_response(render_job(waited.job))
+        response = json_response(render_job(waited.job))
     if not waited.job.status.terminal:
         response.headers["Retry-After"] = POLL_SECONDS
     return unless_known(with_preference(response, preference, waited), request)
@@ -97,7 +97,7 @@ def submit(preference: Preference) -> Response:
             submitted = service.submission.submit(wanted, key, watch.job_id)
         g.job_id = submitted.job.id
         waited = wait_for(watch, submitted.job, preference.wait_seconds)
-    response = with_preference(answer_submit(waited.job, preference), preference, waited)
+        response = with_preference(answer_submit(waited.job, preference), preference, waited)
     return mark_replayed(response, submitted)
 
 
