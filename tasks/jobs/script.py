@@ -22,7 +22,7 @@ _NOT_NOW = ("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS",
 #: In replies about a key of another type; the prelude's own names it.
 _WRONG_TYPE = re.compile(r"WRONGTYPE (?:(\S+ is a \w+ and should be a \w+)|)")
 
-_READS = frozenset({"fleet", "get", "models", "outlook", "stats", "tokenizer"})
+_READS = frozenset({"fleet", "get", "list", "models", "outlook", "stats", "tokenizer"})
 
 Argument = str | int | float
 

@@ -31,7 +31,8 @@ local turn = next_turn(job)
 redis.call('ZADD', queue_key(job, 'turns'), turn, job.owner)
 
 job.turn = turn
-job.member = string.format('%016d:%s', redis.call('INCR', key('sequence')), job.id)
+local sequence = redis.call('INCR', key('sequence'))
+job.member = string.format('%016d:%s', sequence, job.id)
 job.created_at = now
 job.deadline_at = job.deadline_ms ~= '' and now + tonumber(job.deadline_ms) or ''
 redis.call('HSET', record, unpack(ARGV, FIELDS))
@@ -39,6 +40,8 @@ redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'losses', 0, 'worke
   'member', job.member, 'created_at', now, 'deadline_at', job.deadline_at, 'lengths', no_lengths(job))
 note_schema()
 redis.call('ZADD', key('index'), '+inf', job.id)
+redis.call('ZADD', key('owned', job.owner), sequence, job.id)
+redis.call('SADD', key('owners'), job.owner)
 redis.call('ZADD', key('seen'), 'NX', 0, job.fingerprint)
 if job.idempotency ~= '' then redis.call('HSET', promise, 'job', job.id, 'digest', digest) end
 join_queue(job)

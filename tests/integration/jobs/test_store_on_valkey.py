@@ -7,6 +7,7 @@ from tests.unit.jobs.test_catalog import *
 from tests.unit.jobs.test_claim import *
 from tests.unit.jobs.test_finish import *
 from tests.unit.jobs.test_fleet import *
+from tests.unit.jobs.test_job_list import *
 from tests.unit.jobs.test_reap import *
 from tests.unit.jobs.test_stats import *
 from tests.unit.jobs.test_step import *
