@@ -30,6 +30,7 @@ STATUS_OF_STORE_ERROR: Mapping[type[jobs.JobsError], tuple[int, int | None]] = {
     jobs.OtherVersion: (503, 5),
     jobs.StoreUnavailable: (503, 2),
     jobs.NotDurable: (503, 5),
+    jobs.StoreBroken: (503, 5),
 }
 
 STORE_UNAVAILABLE = "The job store cannot be used now. Send the request again."

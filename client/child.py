@@ -29,6 +29,8 @@ class ChildSpec:
     folder: Path | None = None  #: Where it runs; None is here.
     keeps_open: tuple[int, ...] = ()  #: File descriptors it inherits.
     metrics_port: int = 0  #: Where it serves its metrics, unless it says that it cannot; 0 is off.
+    health_file: Path | None = None  #: It is written anew while the child makes progress.
+    stop_seconds: float = 0.0  #: So long it may take to end, when it is replaced because it makes none.
     quiet: bool = False  #: Its lines are kept, for the report of its death, but not printed.
 
 

@@ -19,7 +19,10 @@ from client.processes import (
     resolve_model,
     worker_command,
 )
+from tasks.worker.health_file import VARIABLE
 from tasks.worker.settings import WorkerSettings
+
+WORKER_MARGIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,18 @@ class Plan:
             keeps_open=keeps_open,
         )
 
-    def worker_specs(self, redis_url: str, keeps_open: tuple[int, ...]) -> list[ChildSpec]:
+    @property
+    def worker_stop_seconds(self) -> float:
+        """A worker ends within its grace period, and a little for unloading."""
+        return self.worker.grace_seconds + WORKER_MARGIN_SECONDS
+
+    def health_file(self, folder: Path, number: int) -> Path:
+        """One for each worker: the file that is set, or one in `folder`."""
+        file = Path(self.worker.health_file or folder / "health").absolute()
+        return file if self.num_workers == 1 else file.with_name(f"{file.name}-{number}")
+
+    def worker_specs(self, redis_url: str, keeps_open: tuple[int, ...], folder: Path) -> list[ChildSpec]:
+        """`folder` is for their health files."""
         return [
             ChildSpec(
                 name="worker" if self.num_workers == 1 else f"worker-{number}",
@@ -67,7 +81,10 @@ class Plan:
                     **self.environ,
                     "REDIS_URL": redis_url,
                     "NEOSERVE_WORKER_METRICS_PORT": str(port),
+                    VARIABLE: str(self.health_file(folder, number)),
                 },
+                health_file=self.health_file(folder, number),
+                stop_seconds=self.worker_stop_seconds,
                 folder=ROOT,
                 keeps_open=keeps_open,
             )

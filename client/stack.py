@@ -6,6 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from client import ports
 from client.broker_check import require_store
@@ -28,8 +31,6 @@ STILL_WAITING_SECONDS = 15.0
 #: The API answers its waiters at once when it is asked to end.
 API_STOP_SECONDS = 10.0
 
-#: A worker ends within its grace period, and a little for unloading.
-WORKER_MARGIN_SECONDS = 10.0
 SERVER_STOP_SECONDS = 10.0
 
 #: A loaded machine and a large model need some of it; whoever needs more has a backlog.
@@ -71,18 +72,19 @@ class Stack:
 
     def run(self) -> None:
         """Raises StartFailed when a part cannot start or the first prediction fails."""
-        try:
-            self._start()
-            self._predict_once()
-            self._supervisor.starting = False
-            self._announce()
-            self._serve_until(lambda: False)
-        except StopRequested:
-            self._console.say("stopping: what runs is finished first; Ctrl-C again to hurry")
-        finally:
-            self._drain()
+        with ExitStack() as scratch:
+            try:
+                self._start(scratch)
+                self._predict_once()
+                self._supervisor.starting = False
+                self._announce()
+                self._serve_until(lambda: False)
+            except StopRequested:
+                self._console.say("stopping: what runs is finished first; Ctrl-C again to hurry")
+            finally:
+                self._drain()
 
-    def _start(self) -> None:
+    def _start(self, scratch: ExitStack) -> None:
         plan = self._plan
         # The lock first: what a killed predecessor left behind may still hold the port for a moment.
         if not plan.redis_url:
@@ -92,13 +94,16 @@ class Stack:
         if self._folder is None:
             require_store(plan.redis_url)
             url = plan.redis_url
+            # Only here: where there is a data folder, what a killed process leaves behind is found again.
+            folder = Path(scratch.enter_context(TemporaryDirectory(prefix="neoserve-")))
         else:
             url = self._start_server(self._folder)
+            folder = self._folder.path
         inherited = (self._folder.descriptor,) if self._folder else ()
         workers = "a worker" if plan.num_workers == 1 else f"{plan.num_workers} workers"
         self._console.say(f"starting the API and {workers} with the model {plan.worker.model}")
         self._api = self._supervisor.add(plan.api_spec(url, inherited))
-        self._workers = [self._supervisor.add(spec) for spec in plan.worker_specs(url, inherited)]
+        self._workers = [self._supervisor.add(spec) for spec in plan.worker_specs(url, inherited, folder)]
         self._wait_for(self._children())
 
     def _start_server(self, folder: DataFolder) -> str:
@@ -176,11 +181,10 @@ class Stack:
 
     def _drain(self) -> None:
         """The API first, so that nothing new comes in; then the workers; then the server, which saves."""
-        grace = self._plan.worker.grace_seconds + WORKER_MARGIN_SECONDS
         try:
             if self._api is not None:
                 self._supervisor.stop([self._api], API_STOP_SECONDS, self._hurried)
-            self._supervisor.stop(self._workers, grace, self._hurried)
+            self._supervisor.stop(self._workers, self._plan.worker_stop_seconds, self._hurried)
             if self._server is not None:
                 self._supervisor.stop([self._server], SERVER_STOP_SECONDS, lambda: self._signals.count > 2)
         finally:

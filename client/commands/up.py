@@ -34,9 +34,11 @@ def up(port: int | None, host: str | None, workers: int, model: str | None, data
     one hurries.
     """
     # Imported here: the client alone is installed without what the service needs.
+    from client.misspelt import warn_of_misspelt
     from client.plan import make_plan
     from client.stack import Stack
 
+    warn_of_misspelt(os.environ)
     plan = make_plan(environ=os.environ, port=port, host=host, workers=workers, model=model, data=data)
     names = ["neoserve", *(f"worker-{number}" for number in range(1, workers + 1))]
     with StopSignals() as signals:

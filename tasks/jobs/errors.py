@@ -2,7 +2,8 @@
 
 JobsError
 ├── StoreUnavailable
-│   └── NotDurable
+│   ├── NotDurable
+│   └── StoreBroken
 ├── QueueFull
 ├── IdempotencyKeyReused
 ├── JobNotFound
@@ -38,6 +39,12 @@ class NotDurable(StoreUnavailable):
     """The server cannot say what is on its disk, and submits are to be durable."""
 
     code = "not_durable"
+
+
+class StoreBroken(StoreUnavailable):
+    """Somebody else has written a key of the job store. While it is there, nothing is changed."""
+
+    code = "store_broken"
 
 
 class QueueFull(JobsError):

@@ -14,16 +14,19 @@ from tasks.jobs.protocol import ReapReport
 from tasks.jobs.record import SCHEMA_VERSION
 from tasks.jobs.ring import Ring
 from tasks.jobs.store import LEASE_SECONDS, JobStore
+from tasks.jobs.uptime import UpTime
 
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 2.0
 
-#: After a longer pause between its ticks it cannot tell dead workers from ones that paused with it.
+#: Ticks further apart say nothing about the time between them.
 MAX_GAP_SECONDS = 5.0
 
-#: A healthy backlog must not become a flood of rings.
-MAX_RINGS_PER_TICK = 200
+#: All rings of 100,000 jobs are back within five ticks of one reaper.
+MAX_RINGS_PER_TICK = 20_000
+#: A ring is 1 kB, and the server does nothing else meanwhile.
+RINGS_PER_CALL = 500
 
 
 class Reaper:
@@ -36,10 +39,11 @@ class Reaper:
         self._store = store
         self._ring = ring
         self._clock = clock
-        self._last_tick: float | None = None
+        self._last_look: float | None = None
         self._run_id = ""
-        self._not_before = 0.0
-        self._deficit = 0
+        self._up_since = 0.0
+        self._uptime = UpTime()
+        self._missing = 0
         self._told_of: set[int] = set()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
@@ -54,25 +58,28 @@ class Reaper:
             self._thread.join()
 
     def tick(self) -> ReapReport | None:
-        """What was reaped; None while it waits. Raises StoreUnavailable or RingFailed."""
-        self._watch_for_outage()
+        """What was reaped; None while it waits. Raises StoreUnavailable."""
+        looked_at = self._look()
         self._tell_of_far_versions()
-        report = self._store.reap() if self._clock() >= self._not_before else None
-        self._last_tick = self._clock()
-        self._repair_rings(report.num_queued if report else self._store.num_queued())
+        away = self._time_away()
+        report = None if away is None else self._store.reap(away_seconds=away)
+        self._repair_rings()
+        self._last_look = looked_at
         return report
 
-    def _watch_for_outage(self) -> None:
-        """An outage, or a pause of this process, may have kept healthy workers from renewing: they get a
-        full lease to come back. A tick that failed counts as none, so an outage is a gap."""
+    def _look(self) -> float:
+        """Returns when the server was found to answer. A tick that failed counts as none, so an outage is a
+        gap; so is a pause of this process, which cannot tell dead workers from ones that paused with it."""
         self._store.ping()  # A server whose disk is full refuses this and every heartbeat, but not INFO.
         run_id = self._store.server_run_id()
-        now = self._clock()
-        gap = self._last_tick is None or now - self._last_tick > MAX_GAP_SECONDS
-        if gap or run_id != self._run_id:
-            self._not_before = now + LEASE_SECONDS
-            self._deficit = 0
+        now, before = self._clock(), self._last_look
+        if run_id == self._run_id and before is not None and now - before <= MAX_GAP_SECONDS:
+            self._uptime.add(before, now)
+        else:
+            self._up_since = now
+            self._missing = 0
         self._run_id = run_id
+        return now
 
     def _tell_of_far_versions(self) -> None:
         """Once for each: at the start, or when such a process has begun to write beside this one."""
@@ -88,17 +95,35 @@ class Reaper:
                 )
                 self._told_of.add(version)
 
-    def _repair_rings(self, num_queued: int) -> None:
-        """A ring that is missing at two ticks in a row is lost, not merely on its way."""
-        before, self._deficit = self._deficit, max(0, num_queued - self._ring.pending())
-        missing = min(before, self._deficit, MAX_RINGS_PER_TICK)
-        if missing:
-            for job_id in self._store.oldest_queued(missing):
-                self._ring.ring(job_id)
+    def _time_away(self) -> float | None:
+        """Seconds of outages by which a lease is longer now; None: too little is known of the server.
+
+        A lease runs only while the server is there to renew it. That is counted over all restarts: beginning
+        anew with each, jobs of dead workers would wait as long as the server restarts every few seconds. At
+        its return workers get a moment in any case: it may have lost its last second, and their renewals.
+        """
+        if self._clock() - self._up_since < TICK_SECONDS:
+            return None
+        return self._uptime.away_during(LEASE_SECONDS)
+
+    def _repair_rings(self) -> None:
+        """A ring that is missing at two ticks in a row is lost, not merely heard a moment ago."""
+        before, self._missing = self._missing, self._store.ring_for_waiting(self._ring.list)
+        lost = min(before, self._missing, MAX_RINGS_PER_TICK)
+        if not lost:
+            return
+        rings = [self._ring.message(job_id).entry for job_id in self._store.oldest_queued(lost)]
+        for first in range(0, len(rings), RINGS_PER_CALL):
+            self._store.ring_for_waiting(self._ring.list, rings[first : first + RINGS_PER_CALL])
+        self._missing -= len(rings)
+
+    def _settled(self) -> bool:
+        """No: every moment counts in which the server is there."""
+        return self._uptime.away_during(LEASE_SECONDS) == 0
 
     def _run(self) -> None:
         reachable = True
-        while not self._stopped.wait(TICK_SECONDS):
+        while not self._stopped.wait(TICK_SECONDS if self._settled() else TICK_SECONDS / 4):
             try:
                 report = self.tick()
             except (JobsError, redis.RedisError) as error:
@@ -117,3 +142,5 @@ def _log(report: ReapReport | None) -> None:
         logger.warning(
             "%d jobs of lost workers are queued again, %d have failed.", report.requeued, report.worker_lost
         )
+    if report is not None and report.restored:
+        logger.warning("%d jobs were in no index any more and are back in their places.", report.restored)

@@ -31,14 +31,12 @@ _TLS = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 
 
 class Ring(Protocol):
+    @property
+    def list(self) -> str:
+        """Where the rings are that no worker has heard yet."""
+
     def message(self, job_id: str) -> RingMessage:
-        """A ring for whoever else puts it into the queue: the script that records a job."""
-
-    def ring(self, job_id: str) -> None:
-        """Wake one worker; `job_id` is for tracing only. Raises RingFailed."""
-
-    def pending(self) -> int:
-        """Rings that no worker has heard yet. Raises StoreUnavailable."""
+        """A ring for a script to put into the queue; it wakes one worker. `job_id` is for tracing only."""
 
 
 class CeleryRing:
@@ -50,14 +48,15 @@ class CeleryRing:
 
     def __init__(self, redis_url: str, namespace: str = Settings.namespace) -> None:
         self._settings = Settings(redis_url=redis_url, namespace=namespace)
-        self._list = key_prefix(namespace) + QUEUE_NAME
+        self.list = key_prefix(namespace) + QUEUE_NAME
         # One short try; the reaper rings again, and nobody should wait for it meanwhile.
         self._client = connect(redis_url, max_connections=16, socket_timeout=CONNECT_TIMEOUT_SECONDS)
 
     def message(self, job_id: str) -> RingMessage:
-        return RingMessage(list=self._list, entry=self._template.addressed(job_id))
+        return RingMessage(list=self.list, entry=self._template.addressed(job_id))
 
     def ring(self, job_id: str) -> None:
+        """Wake one worker at once. Raises RingFailed."""
         message = self.message(job_id)
         try:
             self._client.lpush(message.list, message.entry)
@@ -65,8 +64,9 @@ class CeleryRing:
             raise RingFailed(f"no worker could be told; this is repeated ({type(error).__name__})") from error
 
     def pending(self) -> int:
+        """Rings that no worker has heard yet. Raises StoreUnavailable."""
         with unavailable_as_such():
-            return int(self._client.llen(self._list))
+            return int(self._client.llen(self.list))
 
     def close(self) -> None:
         self._client.close()
@@ -77,21 +77,13 @@ class CeleryRing:
 
 
 class RecordingRing:
-    """For tests: remembers whom it rang; its messages go into a list of their own."""
+    """For tests: its messages are ids of jobs and go into a list of their own."""
 
     LIST = "rung"
-
-    def __init__(self) -> None:
-        self.job_ids: list[str] = []
+    list = LIST
 
     def message(self, job_id: str) -> RingMessage:
         return RingMessage(list=self.LIST, entry=job_id)
-
-    def ring(self, job_id: str) -> None:
-        self.job_ids.append(job_id)
-
-    def pending(self) -> int:
-        return len(self.job_ids)
 
 
 class _Template:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -12,11 +13,14 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError, ResponseError
 
-from tasks.jobs.errors import StoreUnavailable
+from tasks.jobs.errors import StoreBroken, StoreUnavailable
 from tasks.jobs.record import SCHEMA_VERSION
 
 #: Beginnings of error replies that say "not now" rather than "wrong".
 _NOT_NOW = ("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "BUSY")
+
+#: In replies about a key of another type; the prelude's own names it.
+_WRONG_TYPE = re.compile(r"WRONGTYPE (?:(\S+ is a \w+ and should be a \w+)|)")
 
 _READS = frozenset({"get", "models", "stats", "tokenizer"})
 
@@ -33,6 +37,10 @@ def unavailable_as_such() -> Iterator[None]:
     except redis.RedisError as error:
         if isinstance(error, redis.OutOfMemoryError | redis.ReadOnlyError) or str(error).startswith(_NOT_NOW):
             raise StoreUnavailable(f"The job store refuses the call: {error}") from error
+        wrong_type = _WRONG_TYPE.search(str(error))
+        if wrong_type is not None:
+            what = wrong_type[1] or "a key of the job store has another type than it should have"
+            raise StoreBroken(f"{what}; somebody else has written it: delete it") from error
         raise
 
 

@@ -36,6 +36,9 @@ MAX_LOSSES = 3
 
 NO_RING = RingMessage(list="", entry="")
 
+#: So many rings more than jobs do no harm, and are heard sooner than it would pay to look at each.
+SPARE_RINGS = 200
+
 
 class JobStore(ModelCatalog):
     """Every call is one atomic script and safe to repeat after a lost reply.
@@ -135,19 +138,32 @@ class JobStore(ModelCatalog):
         """Hand a job back to its place in the queue, without a loss. False: it is another attempt's."""
         return bool(self._scripts.run("release", worker, job_id, attempt))
 
-    def reap(self) -> ReapReport:
-        """Take jobs from workers that stopped renewing, end those past their time, trim the indexes."""
+    def reap(self, *, away_seconds: float = 0.0) -> ReapReport:
+        """Take jobs from workers that stopped renewing, end those past their time, trim the indexes, put back
+        jobs whose index somebody has deleted. A lease lasts `away_seconds` longer than it says."""
         totals: dict[str, int] = {}
         more = True
         while more:
-            flat = self._scripts.run("reap", MAX_LOSSES)
+            flat = self._scripts.run("reap", MAX_LOSSES, round(away_seconds * 1000))
             counts = dict(zip(flat[::2], flat[1::2], strict=True))
             more = counts.pop("more", 0) == 1
             num_queued = counts.pop("num_queued")
             totals = {
                 name: totals.get(name, 0) + counts.get(name, 0) for name in totals.keys() | counts.keys()
             }
+        if totals.pop("astray", 0):
+            totals["restored"] = self._restore()
+            num_queued = self.num_queued()
         return ReapReport(num_queued=num_queued, **totals)
+
+    def _restore(self) -> int:
+        """How many jobs are back."""
+        total = offset = 0
+        while True:
+            looked_at, restored = self._scripts.run("restore", round(LEASE_SECONDS * 1000), offset)
+            if not looked_at:
+                return total
+            total, offset = total + restored, offset + looked_at
 
     def stats(self) -> StoreStats:
         held, running, oldest_ms, workers, stale, *flat = self._scripts.run("stats")
@@ -176,6 +192,11 @@ class JobStore(ModelCatalog):
         with unavailable_as_such():
             written = self.client.zrange(f"{self.namespace}:schemas", 0, -1)
         return [version for version in map(int, map(str, written)) if not is_neighbour(version)]
+
+    def ring_for_waiting(self, ring_list: str, rings: Sequence[str] = ()) -> int:
+        """How many rings were missing, one for each job that waits. As many of `rings` are added and none
+        beyond, whoever else does the same at this moment. A large surplus is taken away."""
+        return int(self._scripts.run("rings", ring_list, SPARE_RINGS, *rings))
 
     def server_run_id(self) -> str:
         """Another one after every restart of the server; empty where the server does not tell."""

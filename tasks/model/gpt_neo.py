@@ -88,7 +88,7 @@ class GPTNeoRunner:
         """Reserve keys and values for prompt and new tokens. Raises ValueError for an unknown token."""
         if not all(0 <= token_id < self._weights.vocabulary_size for token_id in prompt_ids):
             raise ValueError("a prompt token is not in the model's vocabulary")
-        self._cache.take(slot, len(prompt_ids) + max_new_tokens)
+        self._cache.take(slot, prompt_ids, max_new_tokens)
         self._sequences[slot] = _Admitted(prompt_ids, Sampler(sampling, prompt_ids))
 
     def reuse(self, slot: int, num_run: int) -> int:

@@ -75,11 +75,11 @@ class KVCache:
     def fits(self, num_tokens: int) -> bool:
         return num_pages(num_tokens) <= self._num_pages_left()
 
-    def take(self, slot: int, num_tokens: int) -> None:
+    def take(self, slot: int, prompt_ids: Rows[int], num_new_tokens: int) -> None:
         """Reserve what a sequence needs. Raises ValueError where it does not fit."""
-        count = num_pages(num_tokens)
-        while self._pages.num_free < count and self._prefixes.evict():
-            pass
+        count = num_pages(len(prompt_ids) + num_new_tokens)
+        self._prefixes.find(prompt_ids)  # What it begins with is the last to make room for it.
+        self._prefixes.make_free(count)
         self.tables[slot] = self._pages.take(count)
 
     def give_back(self, slot: int) -> None:

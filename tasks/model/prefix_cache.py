@@ -27,7 +27,7 @@ class PrefixCache:
     """A tree of prefixes, as many as there are rings for. The one that nobody asked for longest leaves first.
 
     Arithmetic only: whoever calls `add` copies the rings. Whoever asks for a prefix asks for all it begins
-    with, and these count as asked for later. So the oldest has never a longer one that would be cut off.
+    with, and these count as asked for later. So the oldest of all has never a longer one.
     """
 
     def __init__(self, pages: Pages, rings: Rows[int]) -> None:
@@ -78,10 +78,24 @@ class PrefixCache:
 
     def evict(self) -> bool:
         """Give up the oldest; whether there was one."""
-        if not self._by_age:
-            return False
-        prefix, _ = self._by_age.popitem(last=False)
-        del prefix.siblings[prefix.token_ids]
+        oldest = next(iter(self._by_age), None)
+        if oldest is not None:
+            self._remove(oldest)
+        return oldest is not None
+
+    def make_free(self, num_pages: int) -> None:
+        """Give up as many as free so many pages, the oldest first. Those whose page a sequence holds too
+        free nothing and stay."""
+        while self._pages.num_free < num_pages:
+            spare = next((each for each in self._by_age if not self._pages.is_shared(each.page)), None)
+            if spare is None:
+                return
+            self._remove(spare)
+
+    def _remove(self, prefix: Prefix) -> None:
+        """With all that nobody would find without it."""
+        for longer in tuple(prefix.longer.values()):
+            self._remove(longer)
+        del prefix.siblings[prefix.token_ids], self._by_age[prefix]
         self._pages.let_go([prefix.page])
         self._free_rings.append(prefix.ring)
-        return True

@@ -11,7 +11,7 @@ from typing import Protocol
 from tasks.engine.errors import EngineError, EngineStopped
 from tasks.engine.generation import Generation
 from tasks.engine.types import GenerationRequest, SamplingParams
-from tasks.jobs.errors import StoreUnavailable
+from tasks.jobs.errors import StoreBroken, StoreUnavailable
 from tasks.jobs.models import Job, JobError
 from tasks.jobs.protocol import Claim
 from tasks.worker.gate import Gate
@@ -58,6 +58,7 @@ class JobRunner:
         self._gate = gate
         self._pass_on = pass_on
         self._metrics = metrics
+        self.outage = False  #: The record did not answer the last claim.
 
     def run_next(self, rung_by: str) -> None:
         """Run the job whose turn it is, if there is one. Returns when its end is recorded.
@@ -80,11 +81,15 @@ class JobRunner:
         while True:
             try:
                 claim = self._claims.claim_next(self._worker, self._fingerprint, nonce)
-            except StoreUnavailable:
+            except StoreUnavailable as error:
+                if isinstance(error, StoreBroken) and not self.outage:
+                    log.error("no job can be claimed: %s", error)
+                self.outage = True
                 self._metrics.claims.labels("unavailable").inc()
                 if self._gate.wait_closed(RETRY_SECONDS):
                     return None
             else:
+                self.outage = False
                 self._metrics.claims.labels("empty" if claim is None else "claimed").inc()
                 return claim
 

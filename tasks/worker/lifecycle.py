@@ -98,7 +98,8 @@ class Lifecycle:
         settings, parts = self._settings, self._parts
         parts.writer.start()
         while not parts.writer.wait_announced(WAITING_LINE_SECONDS):
-            log.warning(absence(parts.store.client, settings.redis_url) or "Redis answers: registering")
+            absent = absence(parts.store.client, settings.redis_url)
+            log.warning(absent or f"Redis answers, registering: {parts.writer.last_error}")
         parts.reaper.start()
         parts.drain.start()
         self._metrics_server = serve_metrics(parts.metrics, settings.metrics_host, settings.metrics_port)

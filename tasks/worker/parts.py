@@ -107,10 +107,12 @@ class Parts:
     def _build_watch(self, settings: WorkerSettings, num_ticks: Callable[[], int]) -> Watch:
         signs = WorkerSigns(
             store=self.store,
+            ring=self.ring,
             fingerprint=self.model.fingerprint,
             slots=self.slots,
             gate=self.gate,
             writer=self.writer,
+            jobs=self.jobs,
             num_ticks=num_ticks,
         )
         return Watch(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tasks.jobs.ring import CeleryRing
 from tasks.jobs.store import JobStore
 from tasks.worker.gate import Gate
+from tasks.worker.generate import JobRunner
 from tasks.worker.writer import Writer
 
 
@@ -16,22 +18,26 @@ class WorkerSigns:
         self,
         *,
         store: JobStore,
+        ring: CeleryRing,
         fingerprint: str,
         slots: int,
         gate: Gate,
         writer: Writer,
+        jobs: JobRunner,
         num_ticks: Callable[[], int],
     ) -> None:
         self._store = store
+        self._ring = ring
         self._fingerprint = fingerprint
         self._slots = slots
         self._gate = gate
         self._writer = writer
+        self._jobs = jobs
         self._num_ticks = num_ticks
 
     @property
     def excused(self) -> bool:
-        return self._gate.closed or self._writer.outage
+        return self._gate.closed or self._writer.outage or self._jobs.outage
 
     @property
     def num_ticks(self) -> int:
@@ -50,4 +56,5 @@ class WorkerSigns:
         return len(self._writer.held) >= self._slots or self._gate.shut
 
     def jobs_wait(self) -> bool:
+        self._ring.pending()  # Raises where nobody could hear a ring.
         return any(fingerprint == self._fingerprint for fingerprint, _ in self._store.stats().queued)

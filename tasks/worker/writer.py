@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tasks.jobs.errors import StoreUnavailable
+from tasks.jobs.errors import StoreBroken, StoreUnavailable
 from tasks.jobs.protocol import Claim, FinishEntry, StepEntry, StepReply
 from tasks.worker.held import Ending, HeldJob
 
@@ -70,7 +70,8 @@ class Writer:
         self._lock = threading.Lock()
         self._announced = threading.Event()
         self._ever_announced = False
-        self.outage = False  #: Redis did not answer the last time.
+        self.outage = False  #: Redis did not answer the last time, or not as it should.
+        self.last_error = ""  #: What it said or did then.
         self.num_exchanges = 0  #: That it answered so far.
         self._news = threading.Event()
         self._ends = threading.Event()
@@ -140,8 +141,9 @@ class Writer:
             self._on_failure()
             # Before that nothing is held, and whoever waits for the server says so.
             if self._ever_announced and not self.outage:
-                log.warning("Redis does not answer, keeping everything until it does: %s", error)
+                log.warning("%s, keeping everything until that is over: %s", _trouble(error), error)
             self.outage = True
+            self.last_error = str(error)
             self._announced.clear()
             return False
         if self.outage:
@@ -201,3 +203,7 @@ class Writer:
             del self._held[held.job.id, held.attempt]
         self._on_settled(held)
         held.settled.set()
+
+
+def _trouble(error: StoreUnavailable) -> str:
+    return "Redis has what is not ours" if isinstance(error, StoreBroken) else "Redis does not answer"

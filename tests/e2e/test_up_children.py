@@ -33,6 +33,11 @@ def earlier(stack: Up) -> str:
     return job_id
 
 
+@pytest.fixture(scope="module")
+def model_environ() -> dict[str, str]:
+    return {"NEOSERVE_GRACE_SECONDS": "1"}
+
+
 @pytest.mark.parametrize(
     ("child", "command"), [("worker", "tasks.worker.app worker"), ("api", "api.app:from_environment")]
 )
@@ -56,3 +61,15 @@ def test_a_killed_server_is_reported_started_again_and_remembers(stack: Up, earl
     wait_until(lambda: httpx.get(f"{stack.url}/jobs/{earlier}").status_code == 200, "the server is back")
     assert_nobody_notices(stack, earlier)
     assert stack.server_pid() != pid
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_replaced(stack: Up, earlier: str) -> None:
+    """Stopped by a signal, it neither writes its health file nor ends when it is asked to."""
+    starts = stack.terminal.output().count("worker ready: ")
+    pid = stack.terminal.pid_of("tasks.worker.app worker")
+    os.kill(pid, signal.SIGSTOP)
+    stack.terminal.wait_for(r"^neoserve +worker makes no progress; another takes its place$")
+    stack.terminal.wait_for(r"^neoserve +worker was ended by SIGKILL.*; starting it again in .* s$")
+    stack.terminal.wait_for("worker ready: ", times=starts + 1)
+    assert_nobody_notices(stack, earlier)

@@ -12,17 +12,7 @@ import pytest
 
 from tests.e2e.conftest import SCRIPTED, StartUp
 from tests.e2e.terminal import neoserve
-from tests.services import RealServer, free_port, valkey_binary
-
-
-@pytest.fixture
-def server_with_password(tmp_path: Path) -> Iterator[RealServer]:
-    binary = valkey_binary()
-    assert binary is not None
-    server = RealServer(binary, tmp_path, "--appendonly", "no")
-    server.start()
-    yield server
-    server.stop()
+from tests.services import RealServer, free_port
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from tests.faults.canaries import Overheard
 from tests.faults.http_client import MARGIN_SECONDS, HttpClient
 from tests.faults.ledger import Ledger
 
@@ -21,8 +22,8 @@ class BalancedClient(HttpClient):
     is passed over.
     """
 
-    def __init__(self, ledger: Ledger, urls: Callable[[], Sequence[str]]) -> None:
-        super().__init__("http://127.0.0.1", ledger)
+    def __init__(self, ledger: Ledger, overheard: Overheard, urls: Callable[[], Sequence[str]]) -> None:
+        super().__init__("http://127.0.0.1", ledger, overheard)
         self._urls = urls
         self._turns = itertools.count()
         self.num_refused = 0
@@ -59,6 +60,7 @@ class BalancedClient(HttpClient):
             self.wrong.append(f"no answer: {type(error).__name__}")
             return None
         if answer.status_code not in (200, 202):
+            self._overheard.add("an error body", answer.text)
             self.wrong.append(f"{answer.status_code}: {answer.text[:100]}")
             return None
         job: dict[str, Any] = answer.json()

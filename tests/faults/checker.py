@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tasks.jobs.errors import JobGone, JobNotFound
 from tasks.jobs.keys import events_key
@@ -81,12 +82,17 @@ class Checker:
 
     def _stream_is_right(self, promise: Promise, job: Job) -> bool:
         """A reader drops what an earlier attempt sent, so the last attempt must tell everything, once."""
-        entries = self._store.client.xrange(events_key(self._store.namespace, job.id))
-        events = [fields for _, fields in entries]
+        events = read_stream(self._store, job.id)
         last = [fields for fields in events if fields["attempt"] == str(job.attempt)]
         told = "".join(fields["text"] for fields in last if fields["event"] == "token")
         ends = sum(fields["event"] == "done" for fields in events)
         return told == promise.expected and ends == 1
+
+
+def read_stream(store: JobStore, job_id: str) -> list[dict[str, str]]:
+    """The fields of each event that readers of this job have been told."""
+    entries: Any = store.client.xrange(events_key(store.namespace, job_id))
+    return [fields for _, fields in entries]
 
 
 _COUNTED = ("succeeded", "lost", "doubled", "poisoned_failed", "reruns", "needless", "losses")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import uuid
+from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
+from tests.faults.canaries import PROMPT, Overheard
 from tests.faults.ledger import Ledger, Promise
 
 RETRY_SECONDS = 0.1
@@ -21,8 +23,9 @@ MARGIN_SECONDS = 15.0
 class HttpClient:
     """Thread-safe. With `keyed` off it repeats calls without a key, as careless clients do."""
 
-    def __init__(self, url: str, ledger: Ledger, *, keyed: bool = True) -> None:
+    def __init__(self, url: str, ledger: Ledger, overheard: Overheard, *, keyed: bool = True) -> None:
         self._ledger = ledger
+        self._overheard = overheard
         self._keyed = keyed
         self._lock = threading.Lock()
         self._http = httpx.Client(base_url=url, limits=httpx.Limits(max_connections=None))
@@ -37,7 +40,7 @@ class HttpClient:
         with self._lock:
             seed = self.num_calls
             self.num_calls += 1
-        prompt = f"Call {seed}"
+        prompt = f"Call {seed} {PROMPT}"
         body = {"text": prompt, "max_new_tokens": num_tokens, "seed": seed, "metadata": {"call": seed}}
         headers = {"Idempotency-Key": uuid.uuid4().hex} if self._keyed else {}
         while not self._stopped.is_set():
@@ -67,6 +70,8 @@ class HttpClient:
         except httpx.TransportError:
             return None  # The API is away: it was killed.
         seconds = monotonic() - began
+        if answer.is_error:
+            self._overheard.add("an error body", answer.text)
         if answer.status_code in TRANSIENT:
             self.refusals.append(seconds)
             if "Retry-After" not in answer.headers:
@@ -86,7 +91,7 @@ class Callers:
     def __init__(self, client: HttpClient, number: int, num_tokens: int, *, wait: float = 0.0) -> None:
         self._client = client
         self._stopped = threading.Event()
-        self._call = lambda: client.call(num_tokens, wait=wait)
+        self._call = partial(client.call, num_tokens, wait=wait)
         self._threads = [threading.Thread(target=self._run, name="caller") for _ in range(number)]
 
     def __enter__(self) -> Self:

@@ -22,13 +22,14 @@ class Findings:
     faults: int
     tally: Tally
     worst_recovery: float | None = None  #: Seconds from the fault until its jobs are claimed again.
-    broken: tuple[str, ...] = ()  #: What should hold and did not, beside `lost` and `doubled`.
+    broken: tuple[str, ...] = ()  #: What should hold and did not, beside `lost`, `doubled` and `leaks`.
+    leaks: tuple[str, ...]  #: Canaries that were found, by kind and place.
     facts: dict[str, float] = field(default_factory=dict)
 
     @property
     def failures(self) -> tuple[str, ...]:
         counted = (("lost", self.tally.lost), ("doubled", self.tally.doubled))
-        return (*(f"{number} {name}" for name, number in counted if number), *self.broken)
+        return (*(f"{number} {name}" for name, number in counted if number), *self.broken, *self.leaks)
 
 
 @dataclass(frozen=True, kw_only=True)

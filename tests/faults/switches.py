@@ -13,15 +13,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from tasks.engine.engine import Engine
+from tasks.engine.runner import Chunk
 from tasks.engine.scripted import ScriptedRunner
 from tasks.jobs import card, connection, listener, reaper, ring, script, store
 from tasks.jobs.protocol import Claim
 from tasks.jobs.store import JobStore
 from tasks.worker.scripted_model import byte_tokenizer
+from tests.faults.leaky import leaky
 from tests.faults.next_version import become_next, drop_unknown_fields
 
 VARIABLE = "FAULTS_SWITCHES"
 POISON = "POISON "
+RAISING = "RAISING "
 
 #: How a poisoned job ends the process that runs it; the letter follows POISON in its prompt.
 POISONS: dict[str, Callable[[], object]] = {
@@ -36,8 +40,8 @@ def lease(seconds: str) -> None:
     """All times of the lease in proportion, so that a fault is over sooner."""
     length = float(seconds)
     for method in (JobStore.claim_next, JobStore.step):
-        method.__kwdefaults__["lease_seconds"] = length
-    store.LEASE_SECONDS = reaper.LEASE_SECONDS = card.WORKER_LEASE_SECONDS = length  # type: ignore[misc, attr-defined]
+        method.__kwdefaults__ = {**(method.__kwdefaults__ or {}), "lease_seconds": length}
+    store.LEASE_SECONDS = reaper.LEASE_SECONDS = card.WORKER_LEASE_SECONDS = length  # type: ignore[attr-defined]
     reaper.TICK_SECONDS, reaper.MAX_GAP_SECONDS = length / 5, length / 2
 
 
@@ -47,7 +51,7 @@ def no_reaper(_: str) -> None:
 
 def no_patience(_: str) -> None:
     """Reap at once after an outage."""
-    reaper.Reaper._watch_for_outage = lambda self: None  # type: ignore[method-assign]
+    reaper.Reaper._time_away = lambda self: 0.0  # type: ignore[method-assign]
 
 
 def no_fence(_: str) -> None:
@@ -114,7 +118,28 @@ def poison(_: str) -> None:
     ScriptedRunner._emit = poisoned  # type: ignore[method-assign]
 
 
+def raising(_: str) -> None:
+    """Some prompts make the step raise that is to make one of their tokens: its place follows RAISING."""
+    marks = {tuple(byte_tokenizer().encode(f"{RAISING}{place}").ids): place for place in range(10)}
+    length = len(RAISING) + 1
+    raise_for = ScriptedRunner._raise_for
+
+    def raise_or_not(self: ScriptedRunner, chunk: Chunk) -> None:
+        raise_for(self, chunk)
+        row = self._rows[chunk.slot]
+        if chunk.emits and marks.get(row.prompt_ids[:length]) == row.num_new:
+            raise RuntimeError("this row was told to raise")
+
+    ScriptedRunner._raise_for = raise_or_not  # type: ignore[method-assign]
+
+
+def no_row_by_row(_: str) -> None:
+    """What makes a step raise ends all that took part."""
+    Engine._run_alone = lambda self, chunk: RuntimeError("it was in a step that raised")  # type: ignore[method-assign]
+
+
 SWITCHES: dict[str, Callable[[str], None]] = {
+    "leaky": leaky,
     "lease": lease,
     "no-reaper": no_reaper,
     "no-patience": no_patience,
@@ -124,7 +149,9 @@ SWITCHES: dict[str, Callable[[str], None]] = {
     "no-timeouts": no_timeouts,
     "no-recheck": no_recheck,
     "no-allow-oom": no_allow_oom,
+    "no-row-by-row": no_row_by_row,
     "poison": poison,
+    "raising": raising,
     "next-version": lambda _: become_next(change_scripts),
     "drop-unknown": lambda _: drop_unknown_fields(change_scripts),
 }

@@ -17,6 +17,7 @@ from tests.faults.rows import (
     half_open,
     killed_workers,
     poison,
+    raising_rows,
     rolling_restarts,
     server_restarts,
     zombies,
@@ -34,6 +35,7 @@ ROWS: tuple[Row, ...] = (
     poison.ROW,
     api_kills.ROW,
     full_server.ROW,
+    raising_rows.ROW,
 )
 
 HEADINGS = (

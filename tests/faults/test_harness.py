@@ -1,76 +1,28 @@
-"""The harness itself: a proxy that breaks what it should, a checker that sees what is wrong."""
+"""The harness itself: a checker that sees what is wrong, and a search that finds what has leaked."""
 
 from __future__ import annotations
 
+import base64
+import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import redis
 
-from tasks.jobs.connection import connect
 from tasks.jobs.models import JobStatus, Row
 from tasks.jobs.protocol import Outcome
 from tasks.jobs.store import JobStore
+from tasks.worker.scripted_model import byte_tokenizer
 from tests.factories import make_new_job
+from tests.faults.canaries import PASSWORD, PROMPT, Overheard
 from tests.faults.checker import Checker
+from tests.faults.eavesdropper import Events
+from tests.faults.http_client import HttpClient
 from tests.faults.ledger import Ledger, Promise
-from tests.faults.proxy import Proxy
-from tests.services import RealServer
+from tests.faults.stack import Stack
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def proxy(session_server: RealServer, redis_url: str) -> Iterator[Proxy]:
-    proxy = Proxy(session_server.port)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
-def through(proxy: Proxy) -> Iterator[redis.Redis]:
-    with connect(proxy.url, socket_timeout=0.3) as client:
-        client.ping()
-        yield client
-
-
-def test_what_is_held_on_its_way_to_the_server_arrives_after_the_release(
-    proxy: Proxy, through: redis.Redis, real_client: redis.Redis
-) -> None:
-    proxy.hold(to_server=True)
-    with pytest.raises(redis.TimeoutError):
-        through.set("late", "1")
-    assert real_client.get("late") is None
-    proxy.release()
-    wait_until(lambda: real_client.get("late") == "1", "the command arrives")
-
-
-@pytest.mark.parametrize("break_it", [lambda proxy: proxy.hold(to_client=True), Proxy.drop_next_reply])
-def test_a_reply_that_is_held_or_dropped_leaves_its_command_done(
-    break_it: object, proxy: Proxy, through: redis.Redis, real_client: redis.Redis
-) -> None:
-    assert callable(break_it)
-    break_it(proxy)
-    with pytest.raises((redis.TimeoutError, redis.ConnectionError)):
-        through.set("done", "1")
-    assert real_client.get("done") == "1"
-
-
-def test_a_buried_connection_is_silent_and_a_new_one_works(proxy: Proxy, through: redis.Redis) -> None:
-    proxy.bury()
-    with pytest.raises(redis.TimeoutError):
-        through.ping()
-    assert through.ping(), "on a new connection"
-
-
-def test_a_cut_ends_connections(proxy: Proxy, through: redis.Redis) -> None:
-    with through.pubsub() as pubsub:
-        pubsub.subscribe("anything")
-        proxy.cut()
-        with pytest.raises(redis.ConnectionError):
-            wait_until(lambda: pubsub.get_message(timeout=0.1) and False, "it learns of the end")
-    assert through.ping()
 
 
 def test_the_checker_counts_what_is_lost_doubled_and_run_again(real_client: redis.Redis) -> None:
@@ -95,11 +47,41 @@ def test_the_checker_counts_what_is_lost_doubled_and_run_again(real_client: redi
     assert Checker(store, ledger).tally({"stuck": 1}).needless == 0
 
 
-def test_the_proxy_leaves_no_thread(session_server: RealServer) -> None:
-    before = threading.active_count()
-    proxy = Proxy(session_server.port)
-    with connect(proxy.url) as client:
-        client.ping()
-        proxy.hold(to_server=True, to_client=True)
-        proxy.close()
-    assert threading.active_count() == before
+def test_what_leaks_is_found_in_every_place(tmp_path: Path) -> None:
+    ledger = Ledger()
+    with Stack(tmp_path / "stack", switches=["leaky"], NEOSERVE_MODEL="scripted") as stack:
+        (worker,) = stack.start_workers(1)
+        stack.start_api()
+        with Events(stack.server.url, stack.overheard):
+            client = HttpClient(stack.api_url, ledger, stack.overheard)
+            client.call(20, wait=10)
+            refused = threading.Thread(target=client.call, args=(-1,))
+            refused.start()
+            wait_until(lambda: client.wrong, "a call is refused")
+            client.stop()
+            refused.join()
+            client.close()
+            wait_until(lambda: "a prompt in a Celery event" in stack.leaks, "the event is heard")
+    assert set(stack.leaks) == {
+        "a prompt in a Celery event",
+        f"a prompt in a command line of {Path(sys.executable).name}",
+        "a prompt in an error body",
+        f"a prompt in the log {worker.name}.err",
+        "a prompt in the metrics of the API",
+        f"a prompt in the metrics of {worker.name}",
+        f"a text in the log {worker.name}.err",
+        "the password in the log of api-0",
+    }
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab"])
+def test_a_canary_is_found_wherever_it_stands_in_base64(before: str) -> None:
+    overheard = Overheard()
+    overheard.add("here", base64.b64encode(f"{before}{PASSWORD} and so on".encode()).decode())
+    assert overheard.leaks() == ("the password in here",)
+
+
+def test_a_canary_is_found_among_token_ids() -> None:
+    overheard = Overheard()
+    overheard.add("here", str(byte_tokenizer().encode(f"Once upon a time, {PROMPT}").ids))
+    assert overheard.leaks() == ("a prompt in here",)

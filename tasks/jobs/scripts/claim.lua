@@ -42,6 +42,7 @@ local function take_next()
   while true do
     local priority, pass = next_priority(exhausted)
     if not priority then return nil end
+    check_queue(fingerprint, priority)
     local queue = key('queue', fingerprint, priority)
     local member, job = first_in(queue)
     if not member then
@@ -66,6 +67,8 @@ local function serve(job)
   leave_queue(job)
 end
 
+check_indexes()
+expect('hash', key('passes', fingerprint))
 -- The same nonce again: the reply was lost.
 local memo = key('nonce', worker, nonce)
 local earlier = redis.call('HMGET', memo, 'job', 'attempt')

@@ -15,9 +15,11 @@ local answer = {}
 local registered = redis.call('ZREVRANGE', key('registered'), 0, -1, 'WITHSCORES')
 for i = 1, #registered, 2 do
   local fingerprint = registered[i]
-  table.insert(answer, {
-    redis.call('HGET', key('cards'), fingerprint), registered[i + 1], live[fingerprint] or 0, slots[fingerprint] or 0,
-    precisions[fingerprint] or {},
-  })
+  local card = redis.call('HGET', key('cards'), fingerprint)
+  if card then -- Else somebody has deleted it, and a worker will bring it again.
+    table.insert(answer, {
+      card, registered[i + 1], live[fingerprint] or 0, slots[fingerprint] or 0, precisions[fingerprint] or {},
+    })
+  end
 end
 return answer

@@ -17,6 +17,33 @@ local function key(...)
   return ns .. ':' .. table.concat({...}, ':')
 end
 
+-- A script that fails half-way leaves what it has written: one that moves jobs first looks whether somebody has put
+-- something else into the places that it moves them between. The words are read by tasks/jobs/script.py.
+local function expect(kind, name)
+  local found = redis.call('TYPE', name).ok
+  if found ~= kind and found ~= 'none' then
+    error(string.format('WRONGTYPE %s is a %s and should be a %s.', name, found, kind), 0)
+  end
+end
+
+local function expect_sorted(...)
+  -- One command that looks at the types of all: of their intersection with nothing nothing is computed.
+  local answer = redis.pcall('ZINTER', select('#', ...) + 1, key('nothing'), ...)
+  if not answer.err then return end
+  for _, name in ipairs({...}) do expect('zset', name) end
+end
+
+local function check_indexes()
+  expect_sorted(key('due'), key('index'), key('leases'), key('queued'), key('registered'), key('schemas'), key('seen'),
+    key('workers'))
+end
+
+local function check_queue(fingerprint, priority)
+  expect_sorted(key('queue', fingerprint, priority), key('turns', fingerprint, priority))
+  expect('hash', key('waiting', fingerprint, priority))
+  expect('hash', key('served', fingerprint))
+end
+
 -- Where a queue keeps its jobs, and how many of them each owner has (`waiting`) and the owner's last turn.
 local function queue_key(job, what)
   return key(what, job.fingerprint, job.priority)
@@ -58,21 +85,23 @@ local function past_deadline(job)
 end
 
 local function add_event(job, event, ...)
-  redis.call('XADD', key('events', job.id), '*', 'event', event, 'attempt', job.attempt, ...)
+  -- A stream that somebody has overwritten must not keep its job from ending.
+  redis.pcall('XADD', key('events', job.id), '*', 'event', event, 'attempt', job.attempt, ...)
 end
 
 local function join_queue(job)
   local due = job.deadline_at ~= '' and job.deadline_at or now + MODEL_PATIENCE_MS
-  redis.call('ZADD', queue_key(job, 'queue'), job.turn, job.member)
-  redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, 1)
+  if redis.call('ZADD', queue_key(job, 'queue'), job.turn, job.member) == 1 then
+    redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, 1)
+  end
   redis.call('ZADD', key('queued'), job.created_at, job.id)
   redis.call('ZADD', key('due'), due, job.id)
 end
 
 local function leave_queue(job)
-  if redis.call('ZREM', queue_key(job, 'queue'), job.member) == 0 then return end
   redis.call('ZREM', key('queued'), job.id)
   redis.call('ZREM', key('due'), job.id)
+  if redis.call('ZREM', queue_key(job, 'queue'), job.member) == 0 then return end
   if redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, -1) > 0 then return end
   redis.call('HDEL', queue_key(job, 'waiting'), job.owner)
   if redis.call('EXISTS', queue_key(job, 'waiting')) == 0 then
@@ -91,6 +120,7 @@ end
 
 -- Back into its place: the turn and the member that it was submitted with.
 local function requeue(job, losses)
+  check_queue(job.fingerprint, job.priority)
   redis.call('ZREM', key('leases'), job.id)
   redis.call('HSET', key('job', job.id), 'status', 'queued', 'worker', '', 'losses', losses, 'started_at', '',
     'first_token_at', '', 'num_tokens', 0, 'lengths', no_lengths(job))
@@ -123,6 +153,7 @@ end
 
 -- An end that no worker wrote: nobody may finish the job after it.
 local function end_unheld(job, status, code, detail)
+  check_queue(job.fingerprint, job.priority)
   end_job(job, status, 'worker', '', 'error_code', code, 'error_detail', detail)
 end
 

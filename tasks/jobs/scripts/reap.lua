@@ -1,9 +1,11 @@
--- ARGV: namespace, losses that end a job. Answer: counts by name, flat; `more` when a batch was full.
+-- ARGV: namespace, losses that end a job, ms of outages in which no lease ran. Answer: counts by name, flat; `more` when a
+-- batch was full, `astray` when jobs are in no place and this caller is to look for them.
 local BATCH = 100
 local KEEP_WORKER_MS = 3600000
 -- As long as a job that has ended and its tombstone may be kept.
 local KEEP_SCHEMA_MS = 8 * 86400000
-local max_losses = tonumber(ARGV[2])
+local RESTORE_EVERY_MS = 5000
+local max_losses, away_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local counts = {}
 
 local function count(name, by)
@@ -29,12 +31,12 @@ local function handle_job(name, id, handle)
 end
 
 -- Jobs of other versions stay where they are, and must not hide those behind them.
-local function each_job_due_in(name, handle)
+local function each_job_due_in(name, latest, handle)
   local num_foreign, passed_over = 0, 0
   repeat
     num_foreign = num_foreign + passed_over
     passed_over = 0
-    local ids = due_in(name, now, num_foreign)
+    local ids = due_in(name, latest, num_foreign)
     for _, id in ipairs(ids) do
       if not handle_job(name, id, handle) then passed_over = passed_over + 1 end
     end
@@ -43,6 +45,7 @@ local function each_job_due_in(name, handle)
 end
 
 local function take_from_worker(job)
+  check_queue(job.fingerprint, job.priority)
   local losses = job.losses + 1
   redis.call('HSET', key('job', job.id), 'losses', losses)
   if job.cancel_requested == '1' then
@@ -69,16 +72,30 @@ local function look_at_waiting(job)
     return count('expired')
   end
   local seen = tonumber(redis.call('ZSCORE', key('seen'), job.fingerprint) or now)
-  if seen + MODEL_PATIENCE_MS > now then
-    redis.call('ZADD', key('due'), seen + MODEL_PATIENCE_MS, job.id)
+  local patient_until = seen + MODEL_PATIENCE_MS + away_ms
+  if patient_until > now then
+    redis.call('ZADD', key('due'), patient_until, job.id)
     return
   end
   end_unheld(job, 'failed', 'model_unavailable', 'No worker with the model of this job was there for 10 minutes.')
   count('model_unavailable')
 end
 
-each_job_due_in('leases', take_from_worker)
-each_job_due_in('due', look_at_waiting)
+-- Whether fewer jobs are in their places than have not ended: somebody has deleted such a place.
+local function are_astray()
+  local waiting, in_queues = redis.call('ZCARD', key('queued')), 0
+  for _, fingerprint in ipairs(redis.call('ZRANGE', key('seen'), 0, -1)) do
+    for _, priority in ipairs({'high', 'normal', 'low'}) do
+      in_queues = in_queues + redis.call('ZCARD', key('queue', fingerprint, priority))
+    end
+  end
+  return redis.call('ZCOUNT', key('index'), '+inf', '+inf') > waiting + redis.call('ZCARD', key('leases'))
+    or waiting ~= redis.call('ZCARD', key('due')) or waiting > in_queues
+end
+
+check_indexes()
+each_job_due_in('leases', now - away_ms, take_from_worker)
+each_job_due_in('due', now, look_at_waiting)
 for _, worker in ipairs(due_in('workers', now - KEEP_WORKER_MS, 0)) do
   redis.call('ZREM', key('workers'), worker)
   redis.call('DEL', key('worker', worker))
@@ -87,6 +104,8 @@ end
 count('trimmed', redis.call('ZREMRANGEBYSCORE', key('index'), '-inf', now))
 redis.call('ZREMRANGEBYSCORE', key('schemas'), '-inf', now - KEEP_SCHEMA_MS)
 count('num_queued', redis.call('ZCARD', key('queued')))
+
+if are_astray() and redis.call('SET', key('restoring'), '', 'NX', 'PX', RESTORE_EVERY_MS) then count('astray') end
 
 local flat = {}
 for name, number in pairs(counts) do

@@ -9,6 +9,9 @@ local function has_live_worker()
   return false
 end
 
+check_indexes()
+expect('hash', key('cards'))
+expect('string', key('tokenizer', ARGV[8]))
 -- A fleet that comes back counts as registered anew; one more of its workers does not.
 if not redis.call('ZSCORE', key('registered'), fingerprint) or not has_live_worker() then
   redis.call('ZADD', key('registered'), now, fingerprint)

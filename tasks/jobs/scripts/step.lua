@@ -52,15 +52,18 @@ local function step(id, attempt, started, num_tokens, started_ms, first_token_ms
   return {verdict_of(job), lengths}
 end
 
+check_indexes()
+expect('hash', key('cards'))
 -- A claim brings back the worker's name, but only `register` its slots and its model's card.
 local told = redis.call('HMGET', key('worker', worker), 'fingerprint', 'slots')
 local fingerprint, slots = told[1], told[2]
 if fingerprint then heartbeat(worker, fingerprint, lease_ms) end
-local registered = slots and redis.call('HEXISTS', key('cards'), fingerprint) or 0
+local registered = slots and redis.call('HEXISTS', key('cards'), fingerprint) == 1
+  and redis.call('ZSCORE', key('registered'), fingerprint)
 local answers = {}
 while at < #ARGV do
   local id, attempt, started, num_tokens = take(), take(), take() == '1', tonumber(take())
   local started_ms, first_token_ms = tonumber(take()), tonumber(take())
   table.insert(answers, step(id, attempt, started, num_tokens, started_ms, first_token_ms, take_pieces()))
 end
-return {registered, answers}
+return {registered and 1 or 0, answers}

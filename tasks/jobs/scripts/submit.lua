@@ -7,6 +7,11 @@ local job = {}
 for i = FIELDS, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
 local record = key('job', job.id)
 
+check_indexes()
+check_queue(job.fingerprint, job.priority)
+expect('string', key('sequence'))
+if ring_list ~= '' then expect('list', ring_list) end
+
 if redis.call('EXISTS', record) == 1 then return {'repeated', redis.call('HGETALL', record)} end
 
 local promise = key('idempotency', job.idempotency)

@@ -1,2 +1,3 @@
 -- ARGV: namespace, sha256.
+expect('string', key('tokenizer', ARGV[2]))
 return redis.call('GET', key('tokenizer', ARGV[2]))

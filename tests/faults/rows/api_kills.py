@@ -29,7 +29,7 @@ def jobs_by_call(stack: Stack) -> Counter[str]:
     """How many records there are of each call, by what the clients wrote into `metadata`."""
     calls: Counter[str] = Counter()
     for key in stack.client.scan_iter("neoserve:job:*", count=1000):
-        calls[stack.client.hget(key, "metadata")] += 1
+        calls[str(stack.client.hget(key, "metadata"))] += 1
     return calls
 
 
@@ -38,7 +38,7 @@ def run(folder: Path, scale: Scale) -> Findings:
     with Stack(folder, lease=scale.lease, NEOSERVE_MODEL="scripted") as stack:
         checker = Checker(stack.store, ledger)
         stack.start_workers(2)
-        client = HttpClient(stack.api_url, ledger)
+        client = HttpClient(stack.api_url, ledger, stack.overheard)
         with Callers(client, NUM_CALLERS, NUM_TOKENS):
             kill_apis(stack, scale.faults)
             stack.start_api()
@@ -49,7 +49,13 @@ def run(folder: Path, scale: Scale) -> Findings:
         broken.append("jobs were left over")
     if set(calls.values()) != {1} or len(calls) != client.num_calls:
         broken.append(f"{client.num_calls} keys made {calls.total()} jobs of {len(calls)} calls")
-    return Findings(faults=scale.faults, tally=tally, broken=tuple(broken), facts={"keys": client.num_calls})
+    return Findings(
+        faults=scale.faults,
+        tally=tally,
+        leaks=stack.leaks,
+        broken=tuple(broken),
+        facts={"keys": client.num_calls},
+    )
 
 
 def control(folder: Path) -> Shown:
@@ -57,7 +63,7 @@ def control(folder: Path) -> Shown:
     ledger = Ledger()
     with Stack(folder, lease=2, NEOSERVE_MODEL="scripted") as stack:
         stack.start_workers(1)
-        client = HttpClient(stack.api_url, ledger, keyed=False)
+        client = HttpClient(stack.api_url, ledger, stack.overheard, keyed=False)
         with Callers(client, NUM_CALLERS, NUM_TOKENS):
             kill_apis(stack, 12)
             stack.start_api()

@@ -53,7 +53,11 @@ def run(folder: Path, scale: Scale) -> Findings:
     if tally.needless:
         broken.append(f"{tally.needless} needless reruns")
     return Findings(
-        faults=scale.faults, tally=tally, broken=tuple(broken), facts={"orphans": explained.total()}
+        faults=scale.faults,
+        tally=tally,
+        leaks=stack.leaks,
+        broken=tuple(broken),
+        facts={"orphans": explained.total()},
     )
 
 

@@ -26,7 +26,7 @@ def storm(stack: Stack, number: int) -> None:
     for _ in range(number):
         sleep(PAUSE_SECONDS)
         for kind in ("normal", "pubsub"):
-            stack.client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+            stack.client.client_kill_filter(_type=kind, skipme=True)
 
 
 def run(folder: Path, scale: Scale) -> Findings:
@@ -35,7 +35,7 @@ def run(folder: Path, scale: Scale) -> Findings:
         checker = Checker(stack.store, ledger)
         stack.start_workers(2, NEOSERVE_MAX_BATCH_SIZE="32")
         stack.start_api()
-        client = HttpClient(stack.api_url, ledger)
+        client = HttpClient(stack.api_url, ledger, stack.overheard)
         with Callers(client, NUM_WAITERS, NUM_TOKENS, wait=WAIT_SECONDS):
             storm(stack, scale.faults)
         settled = stack.settled_within(60)
@@ -52,7 +52,11 @@ def run(folder: Path, scale: Scale) -> Findings:
     if handed_over:
         broken.append(f"{handed_over} waits ended without the result")
     return Findings(
-        faults=scale.faults, tally=tally, broken=tuple(broken), facts={"worst_wait_seconds": worst}
+        faults=scale.faults,
+        tally=tally,
+        leaks=stack.leaks,
+        broken=tuple(broken),
+        facts={"worst_wait_seconds": worst},
     )
 
 
@@ -62,7 +66,7 @@ def control(folder: Path) -> Shown:
     with Stack(folder, lease=2, switches=["no-recheck"], NEOSERVE_MODEL=MODEL) as stack:
         stack.start_workers(2, NEOSERVE_MAX_BATCH_SIZE="32")
         stack.start_api()
-        client = HttpClient(stack.api_url, ledger)
+        client = HttpClient(stack.api_url, ledger, stack.overheard)
         with Callers(client, NUM_WAITERS, NUM_TOKENS, wait=WAIT_SECONDS):
             storm(stack, 10)
         stack.settled_within(30)

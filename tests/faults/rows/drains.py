@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -41,6 +43,10 @@ def drain(stack: Stack, worker: Worker) -> tuple[float, int]:
     return monotonic() - began, status
 
 
+def all_over(stack: Stack, job_ids: Sequence[str]) -> bool:
+    return all(stack.store.get(job_id).status.terminal for job_id in job_ids)
+
+
 def run(folder: Path, scale: Scale) -> Findings:
     ledger, explained, broken = Ledger(), Counter[str](), set[str]()
     worst_exit = worst_restart = 0.0
@@ -65,11 +71,7 @@ def run(folder: Path, scale: Scale) -> Findings:
                 (worker,) = stack.start_workers(1)
                 restart = stack.seconds_until_claimed_again(attempts, monotonic(), 30)
                 worst_restart = max(worst_restart, restart)
-                wait_until(
-                    lambda jobs=back: all(stack.store.get(job_id).status.terminal for job_id in jobs),
-                    "what was handed back is finished",
-                    seconds=60,
-                )
+                wait_until(partial(all_over, stack, back), "what was handed back is finished", seconds=60)
         if not stack.settled_within(120):
             broken.add("jobs were left over")
         tally = checker.tally(explained)
@@ -84,6 +86,7 @@ def run(folder: Path, scale: Scale) -> Findings:
     return Findings(
         faults=scale.faults,
         tally=tally,
+        leaks=stack.leaks,
         worst_recovery=worst_restart,
         broken=tuple(sorted(broken)),
         facts={"worst_exit_seconds": worst_exit, "handed_back": explained.total()},

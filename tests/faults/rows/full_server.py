@@ -72,7 +72,7 @@ def run(folder: Path, scale: Scale) -> Findings:
         checker = Checker(stack.store, ledger)
         stack.start_workers(2)
         stack.start_api()
-        client = HttpClient(stack.api_url, ledger)
+        client = HttpClient(stack.api_url, ledger, stack.overheard)
         with Callers(client, NUM_CALLERS, NUM_TOKENS, wait=1.0):
             for number in range(scale.faults):
                 sleep(1)
@@ -99,6 +99,7 @@ def run(folder: Path, scale: Scale) -> Findings:
     return Findings(
         faults=scale.faults,
         tally=tally,
+        leaks=stack.leaks,
         worst_recovery=max(recoveries),
         broken=tuple(sorted(broken)),
         facts={"worst_refusal_seconds": slowest, "refusals": len(client.refusals)},

@@ -5,22 +5,25 @@ Silent for longer than a lease; then it delivers what it held back, or has forgo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from time import monotonic, sleep
+from typing import TypeVar
 
 import httpx
 
+from tests.faults.canaries import PROMPT
 from tests.faults.checker import Checker
 from tests.faults.ledger import Ledger
-from tests.faults.proxy import Proxy
 from tests.faults.row import Findings, Row, Scale, Shown
 from tests.faults.rows.server_restarts import seconds_until_all_claim
 from tests.faults.stack import Stack
 from tests.faults.store_client import Load, StoreClient
+from tests.proxy import Proxy
+
+T = TypeVar("T")
 
 MODEL = "scripted:0.02"
 NUM_TOKENS = 20
@@ -44,49 +47,39 @@ SILENCES = tuple(
 )
 
 
-@contextmanager
-def proxied(stack: Stack) -> Iterator[Proxy]:
-    proxy = Proxy(stack.server.port)
-    try:
-        yield proxy
-    finally:
-        proxy.close()
-
-
-def fall_silent(proxy: Proxy, silence: Silence, meanwhile: httpx.Client | None) -> tuple[float, str]:
-    """Seconds until a submit got its answer meanwhile, and what is wrong with that answer."""
+def fall_silent(proxy: Proxy, silence: Silence, meanwhile: Callable[[], T]) -> T:
     until = monotonic() + SILENT_SECONDS
     if silence.forgets:
         proxy.bury()
     proxy.hold(to_server=silence.to_server, to_client=silence.to_client)
     try:
-        return _submit_meanwhile(meanwhile) if meanwhile else (0.0, "")
+        return meanwhile()
     finally:
         sleep(max(0.0, until - monotonic()))
         proxy.release()
 
 
-def _submit_meanwhile(http: httpx.Client) -> tuple[float, str]:
+def submit_meanwhile(stack: Stack) -> tuple[float, str]:
+    """Seconds until a submit got its answer, and what is wrong with that answer."""
     began = monotonic()
-    answer = http.post("/jobs", json={"text": "Nobody hears this", "max_new_tokens": 2}, timeout=30)
+    body = {"text": f"Nobody hears this {PROMPT}", "max_new_tokens": 2}
+    answer = httpx.post(f"{stack.api_url}/jobs", json=body, timeout=30)
     seconds = monotonic() - began
+    stack.overheard.add("an error body", answer.text)
     refused = answer.status_code == 503 and "Retry-After" in answer.headers
     return seconds, "" if refused else f"a submit into the silence got {answer.status_code}"
 
 
 def run(folder: Path, scale: Scale) -> Findings:
     ledger, broken, recoveries, refusals = Ledger(), set[str](), [], []
-    with Stack(folder, lease=scale.lease, NEOSERVE_MODEL=MODEL) as stack, proxied(stack) as proxy:
+    with Stack(folder, lease=scale.lease, NEOSERVE_MODEL=MODEL) as stack, Proxy(stack.server.url) as proxy:
         client, checker = StoreClient(stack.store, stack.ring, ledger), Checker(stack.store, ledger)
         workers = [stack.launch_worker(url=proxy.url), *stack.start_workers(1)]
         workers[0].wait_ready()
         stack.start_api(url=proxy.url)
-        with (
-            httpx.Client(base_url=stack.api_url) as http,
-            Load(lambda: client.submit(NUM_TOKENS), per_second=20),
-        ):
+        with Load(lambda: client.submit(NUM_TOKENS), per_second=20):
             for silence in islice(cycle(SILENCES), scale.faults):
-                seconds, wrong = fall_silent(proxy, silence, http)
+                seconds, wrong = fall_silent(proxy, silence, lambda: submit_meanwhile(stack))
                 refusals.append(seconds)
                 broken |= {f"{wrong} ({silence})"} if wrong else set()
                 recoveries.append(seconds_until_all_claim(workers, monotonic(), 40))
@@ -106,6 +99,7 @@ def run(folder: Path, scale: Scale) -> Findings:
     return Findings(
         faults=scale.faults,
         tally=tally,
+        leaks=stack.leaks,
         worst_recovery=max(recoveries),
         broken=tuple(sorted(broken)),
         facts={"worst_refusal_seconds": max(refusals), "reruns": tally.reruns},
@@ -114,13 +108,13 @@ def run(folder: Path, scale: Scale) -> Findings:
 
 def control(folder: Path) -> Shown:
     """A worker that waits for answers without limit, on connections that the network has forgotten."""
-    switches = ["no-timeouts"]
-    with Stack(folder, lease=2, switches=switches, NEOSERVE_MODEL=MODEL) as stack, proxied(stack) as proxy:
+    stack = Stack(folder, lease=2, switches=["no-timeouts"], NEOSERVE_MODEL=MODEL)
+    with stack, Proxy(stack.server.url) as proxy:
         client = StoreClient(stack.store, stack.ring, Ledger())
         worker = stack.launch_worker(url=proxy.url)
         worker.wait_ready()
         with Load(lambda: client.submit(NUM_TOKENS), per_second=20):
-            fall_silent(proxy, Silence(to_server=True, to_client=True, forgets=True), None)
+            fall_silent(proxy, Silence(to_server=True, to_client=True, forgets=True), lambda: None)
             seconds = seconds_until_all_claim([worker], monotonic(), 20)
     return Shown(text="without timeouts the worker claims no more in 20 s" if seconds >= 20 else "")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from time import monotonic
 
 from tests.faults.checker import Checker
+from tests.faults.eavesdropper import Events
 from tests.faults.ledger import Ledger
 from tests.faults.row import Findings, Row, Scale, Shown
 from tests.faults.stack import Stack, Worker
@@ -52,22 +53,25 @@ def run(folder: Path, scale: Scale) -> Findings:
     with Stack(folder, lease=scale.lease, NEOSERVE_MODEL=MODEL) as stack:
         client, checker = StoreClient(stack.store, stack.ring, ledger), Checker(stack.store, ledger)
         stack.start_workers(2, NEOSERVE_MAX_BATCH_SIZE=str(SLOTS * AT_ONCE))
-        while injected < scale.faults:
-            victims = stack.start_workers(min(AT_ONCE, scale.faults - injected))
-            fill(stack, client, victims)
-            since = monotonic()
-            orphans = kill_all(victims, stack)
-            explained.update(orphans.keys())
-            injected += len(victims)
-            recoveries.append(stack.seconds_until_claimed_again(orphans, since, 4 * limit))
-            stack.settled_within(60)
-            checker.look()
+        with Events(stack.server.url, stack.overheard):
+            while injected < scale.faults:
+                victims = stack.start_workers(min(AT_ONCE, scale.faults - injected))
+                fill(stack, client, victims)
+                since = monotonic()
+                orphans = kill_all(victims, stack)
+                explained.update(orphans.keys())
+                injected += len(victims)
+                recoveries.append(stack.seconds_until_claimed_again(orphans, since, 4 * limit))
+                stack.settled_within(60)
+                checker.look()
         tally = checker.tally(explained)
     worst = max(recoveries)
     broken = [f"an orphan waited {worst:.1f} s for its next claim"] if worst > limit else []
     if tally.needless:
         broken.append(f"{tally.needless} needless reruns")
-    return Findings(faults=injected, tally=tally, worst_recovery=worst, broken=tuple(broken))
+    return Findings(
+        faults=injected, tally=tally, leaks=stack.leaks, worst_recovery=worst, broken=tuple(broken)
+    )
 
 
 def control(folder: Path) -> Shown:

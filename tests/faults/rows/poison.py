@@ -75,6 +75,7 @@ def run(folder: Path, scale: Scale) -> Findings:
     return Findings(
         faults=scale.faults,
         tally=tally,
+        leaks=stack.leaks,
         broken=tuple(broken),
         facts={"workers_ended": len(ended)},
     )

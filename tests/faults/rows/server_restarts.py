@@ -62,7 +62,13 @@ def run(folder: Path, scale: Scale) -> Findings:
         broken.append(f"a worker claimed only {max(recoveries):.1f} s after the server answered")
     if tally.needless:
         broken.append(f"{tally.needless} needless reruns")
-    return Findings(faults=scale.faults, tally=tally, worst_recovery=max(recoveries), broken=tuple(broken))
+    return Findings(
+        faults=scale.faults,
+        tally=tally,
+        leaks=stack.leaks,
+        worst_recovery=max(recoveries),
+        broken=tuple(broken),
+    )
 
 
 def control(folder: Path) -> Shown:

@@ -14,10 +14,10 @@ from time import monotonic
 
 from tests.faults.checker import Checker
 from tests.faults.ledger import Ledger
-from tests.faults.proxy import Proxy
 from tests.faults.row import Findings, Row, Scale, Shown
 from tests.faults.stack import Stack, Worker
 from tests.faults.store_client import StoreClient
+from tests.proxy import Proxy
 from tests.waiting import wait_until
 
 MODEL = "scripted:0.02"
@@ -33,8 +33,7 @@ class Zombie:
 
     def __init__(self, stack: Stack, *, paused: bool, ending: ExitStack) -> None:
         self._paused = paused
-        self._proxy = Proxy(stack.server.port)
-        ending.callback(self._proxy.close)
+        self._proxy = ending.enter_context(Proxy(stack.server.url))
         self.worker: Worker = stack.launch_worker(url=self._proxy.url, NEOSERVE_MAX_BATCH_SIZE=str(SLOTS))
         self.held: dict[str, int] = {}
 
@@ -125,6 +124,7 @@ def run(folder: Path, scale: Scale) -> Findings:
     return Findings(
         faults=injected,
         tally=tally,
+        leaks=stack.leaks,
         worst_recovery=max(recoveries),
         broken=tuple(broken),
         facts={"refused_jobs": haunting.refused},

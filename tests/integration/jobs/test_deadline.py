@@ -11,12 +11,11 @@ from tasks.jobs.deadline import time_limit
 from tasks.jobs.errors import StoreUnavailable
 from tasks.jobs.store import JobStore
 from tests.proxy import Proxy
-from tests.services import RealServer
 
 
 @pytest.fixture
-def proxy(session_server: RealServer, redis_url: str) -> Iterator[Proxy]:
-    with Proxy(session_server.port).running() as proxy:
+def proxy(redis_url: str) -> Iterator[Proxy]:
+    with Proxy(redis_url) as proxy:
         yield proxy
 
 
@@ -25,7 +24,7 @@ def test_many_short_silences_add_up(proxy: Proxy) -> None:
     with connect(proxy.url) as client:
         store = JobStore(client)
         store.num_queued()
-        proxy.reply_delay = 0.1
+        proxy.delay_replies(0.1)
         with time_limit(1), pytest.raises(StoreUnavailable):
             any(store.num_queued() for _ in range(100))
 
@@ -44,7 +43,7 @@ def test_the_limit_ends_with_its_block(proxy: Proxy) -> None:
         store = JobStore(client)
         with time_limit(0.5):
             store.num_queued()
-        proxy.reply_delay = 0.7
+        proxy.delay_replies(0.7)
         assert store.num_queued() == 0
 
 

@@ -13,16 +13,13 @@ from tasks.jobs.deadline import time_limit
 from tasks.jobs.errors import NotDurable, QueueFull, StoreUnavailable
 from tasks.jobs.store import JobStore
 from tests.factories import make_new_job
-from tests.services import RealServer, require_service, valkey_binary
+from tests.services import RealServer, required_valkey
 
 
 @pytest.fixture(scope="module")
 def durable_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
-    binary = valkey_binary()
-    require_service(binary is not None, "no valkey-server or redis-server")
-    assert binary is not None
     folder: Path = tmp_path_factory.mktemp("durable")
-    server = RealServer(binary, folder, "--appendonly", "yes", "--appendfsync", "always")
+    server = RealServer(required_valkey(), folder, "--appendonly", "yes", "--appendfsync", "always")
     server.start()
     yield server
     server.stop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -15,7 +14,7 @@ from tasks.jobs.keys import ended_channel
 from tasks.jobs.listener import JobListener
 from tasks.jobs.store import JobStore
 from tests.job_steps import submit
-from tests.services import RealServer, require_service, valkey_binary
+from tests.services import RealServer
 from tests.waiting import wait_until
 
 
@@ -118,18 +117,6 @@ def test_a_killed_connection_comes_back_and_its_waiters_look_again(
         waiter.wait(0)
         store.cancel("later")
         assert waiter.wait(5)
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[RealServer]:
-    """A server that may be stopped."""
-    binary = valkey_binary()
-    require_service(binary is not None, "no valkey-server or redis-server")
-    assert binary is not None
-    server = RealServer(binary, tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 def test_without_a_server_waiters_look_every_second_and_the_listener_comes_back(

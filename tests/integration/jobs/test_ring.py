@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -14,11 +13,12 @@ import redis
 
 from tasks.jobs.errors import QueueFull, RingFailed, StoreUnavailable
 from tasks.jobs.names import QUEUE_NAME, TASK_NAME
+from tasks.jobs.reaper import Reaper
 from tasks.jobs.ring import CeleryRing, celery_settings
 from tasks.jobs.settings import Settings
-from tasks.jobs.store import JobStore
+from tasks.jobs.store import SPARE_RINGS, JobStore
 from tests.factories import make_new_job
-from tests.services import RealServer, free_port, require_service, valkey_binary
+from tests.services import RealServer, free_port
 
 
 def test_a_ring_is_one_small_json_message_in_the_queue(redis_url: str, real_client: redis.Redis) -> None:
@@ -87,6 +87,20 @@ def test_a_submit_rings_for_its_job_and_only_once(redis_url: str, real_client: r
     ring.close()
 
 
+def test_rings_of_jobs_that_were_canceled_unheard_do_not_pile_up(
+    redis_url: str, real_client: redis.Redis
+) -> None:
+    ring, store = CeleryRing(redis_url), JobStore(real_client)
+    for number in range(SPARE_RINGS + 10):
+        store.submit(make_new_job(f"j{number}"), max_queued=1, ring=ring.message(f"j{number}"))
+        store.cancel(f"j{number}")
+    store.submit(make_new_job("job"), max_queued=1, ring=ring.message("job"))
+    assert ring.pending() == SPARE_RINGS + 11
+    Reaper(store, ring).tick()
+    assert ring.pending() == store.num_queued() == 1
+    ring.close()
+
+
 def test_ringing_is_one_command(redis_url: str, real_client: redis.Redis) -> None:
     ring = CeleryRing(redis_url)
     ring.ring("connects")
@@ -137,21 +151,15 @@ def test_a_ring_that_failed_can_ring_again(redis_url: str, real_client: redis.Re
     ring.close()
 
 
-def test_ringing_at_a_server_that_falls_silent_fails_within_seconds(tmp_path: Path) -> None:
-    binary = valkey_binary()
-    require_service(binary is not None, "no valkey-server or redis-server")
-    assert binary is not None
-    server = RealServer(binary, tmp_path)
-    server.start()
-    ring = CeleryRing(server.url)
+def test_ringing_at_a_server_that_falls_silent_fails_within_seconds(own_server: RealServer) -> None:
+    ring = CeleryRing(own_server.url)
     ring.ring("before")
-    server.pause()
+    own_server.pause()
     began = monotonic()
     with pytest.raises(RingFailed):
         ring.ring("meanwhile")
     assert monotonic() - began < 8
-    server.resume()
+    own_server.resume()
     ring.ring("after")
     assert ring.pending() >= 2
     ring.close()
-    server.stop()

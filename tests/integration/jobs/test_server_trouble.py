@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -13,10 +12,11 @@ from tasks.jobs.errors import JobNotFound, StoreUnavailable
 from tasks.jobs.keys import ended_channel
 from tasks.jobs.listener import JobListener
 from tasks.jobs.models import JobStatus
-from tasks.jobs.protocol import FinishEntry
+from tasks.jobs.protocol import FinishEntry, ReapReport
 from tasks.jobs.store import JobStore
-from tests.job_steps import WORKER, claim, finish, step, submit, succeeded, text_piece
-from tests.services import RealServer, require_service, valkey_binary
+from tests.factories import FINGERPRINT
+from tests.job_steps import WORKER, claim, claimed_ids, finish, step, submit, succeeded, text_piece
+from tests.services import RealServer
 from tests.waiting import wait_until
 
 
@@ -58,6 +58,13 @@ def test_what_is_no_record_stops_no_reaper(store: JobStore) -> None:
         store.get("broken")
 
 
+def test_a_thousand_jobs_whose_indexes_were_deleted_are_put_back_in_their_order(store: JobStore) -> None:
+    ids = [submit(store).id for _ in range(1000)]
+    store.client.delete(f"{store.namespace}:queue:{FINGERPRINT}:normal", f"{store.namespace}:queued")
+    assert store.reap() == ReapReport(restored=1000, num_queued=1000)
+    assert claimed_ids(store) == ids
+
+
 def test_bytes_that_are_no_text_end_no_thread(store: JobStore, redis_url: str) -> None:
     listener = JobListener(redis_url)
     listener.start()
@@ -88,23 +95,17 @@ def test_a_server_that_forgot_the_scripts_gets_them_again_when_jobs_end_together
     assert store.finish_all(WORKER, ends) == [True, True]
 
 
-def test_a_restarted_server_has_another_run_id_and_the_jobs(tmp_path: Path) -> None:
-    binary = valkey_binary()
-    require_service(binary is not None, "no valkey-server or redis-server")
-    assert binary is not None
-    server = RealServer(binary, tmp_path, "--appendonly", "yes", "--appendfsync", "always")
-    server.start()
-    with connect(server.url) as client:
+def test_a_restarted_server_has_another_run_id_and_the_jobs(own_server: RealServer) -> None:
+    with connect(own_server.url) as client:
         store = JobStore(client)
         run_id = store.server_run_id()
         assert run_id == store.server_run_id() != ""
         submit(store, "a")
         taken = claim(store)
-        server.stop()
+        own_server.shut_down()
         with pytest.raises(StoreUnavailable):
             store.get("a")
-        server.start()
+        own_server.start()
         assert store.server_run_id() != run_id
         assert finish(store, taken)
         assert store.get("a").status == JobStatus.SUCCEEDED
-    server.stop()

@@ -10,3 +10,4 @@ from tests.unit.jobs.test_stats import *
 from tests.unit.jobs.test_step import *
 from tests.unit.jobs.test_submit import *
 from tests.unit.jobs.test_versions import *
+from tests.unit.jobs.test_wrong_types import *

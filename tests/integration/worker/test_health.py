@@ -14,7 +14,7 @@ from celery import Celery
 from tasks.jobs.names import QUEUE_NAME
 from tasks.worker.health_file import VARIABLE
 from tests.integration.worker.processes import FRAGILE_APP, QUICK, Fleet, WorkerProcess
-from tests.services import RealServer, valkey_binary
+from tests.services import RealServer
 from tests.waiting import wait_until
 
 
@@ -47,11 +47,12 @@ def test_a_worker_is_live_and_ready_then_drains_and_is_gone(fleet: Fleet, file: 
 
 
 @pytest.mark.slow
-def test_a_worker_stays_live_while_its_server_is_away(tmp_path: Path, file: Path) -> None:
-    binary = valkey_binary()
-    assert binary is not None
-    server = RealServer(binary, tmp_path)
-    worker = WorkerProcess(server.url, tmp_path, "worker", *QUICK, app=FRAGILE_APP, **{VARIABLE: str(file)})
+def test_a_worker_stays_live_while_its_server_is_away(
+    own_server: RealServer, tmp_path: Path, file: Path
+) -> None:
+    own_server.stop()
+    environment = {VARIABLE: str(file)}
+    worker = WorkerProcess(own_server.url, tmp_path, "worker", *QUICK, app=FRAGILE_APP, **environment)
 
     def written_again() -> None:
         """More often than it would take to become not live."""
@@ -63,13 +64,13 @@ def test_a_worker_stays_live_while_its_server_is_away(tmp_path: Path, file: Path
         wait_until(file.exists, "it is live when its model is warm", seconds=30)
         written_again()
         assert not probe(file, "ready"), "the server does not know it yet"
-        server.start()
+        own_server.start()
         worker.wait_ready()
-        server.stop()
+        own_server.stop()
         wait_until(lambda: "does not answer" in worker.err, "it misses the server")
         written_again()
         assert "not live" not in worker.err
-        server.start()
+        own_server.start()
         wait_until(lambda: "Redis answers again" in worker.err, "it has found the server again")
         # Celery takes longer to come back than this worker's short patience lasts.
         wait_until(lambda: worker.err.count("not live") == worker.err.count("live again"), "live")
@@ -77,7 +78,6 @@ def test_a_worker_stays_live_while_its_server_is_away(tmp_path: Path, file: Path
         assert probe(file, "ready")
     finally:
         worker.stop()
-        server.stop()
 
 
 def test_a_worker_that_hears_no_ring_while_jobs_wait_is_not_live(fleet: Fleet, file: Path) -> None:

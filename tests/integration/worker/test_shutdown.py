@@ -10,7 +10,7 @@ import pytest
 from celery import Celery
 
 from tests.integration.worker.processes import Fleet
-from tests.services import RealServer, valkey_binary
+from tests.services import RealServer
 from tests.waiting import wait_until
 
 SLOW = "scripted:0.05"  # 20 tokens a second.
@@ -56,26 +56,21 @@ def test_a_worker_that_is_shut_down_by_remote_control_keeps_to_its_grace_period(
     assert fleet.store.get("long").position == 1
 
 
-def test_a_restart_of_the_server_costs_no_running_job(tmp_path: Path) -> None:
-    binary = valkey_binary()
-    assert binary is not None
-    server = RealServer(binary, tmp_path, "--appendonly", "yes")
-    server.start()
-    fleet = Fleet(server.url, tmp_path)
+def test_a_restart_of_the_server_costs_no_running_job(own_server: RealServer, tmp_path: Path) -> None:
+    fleet = Fleet(own_server.url, tmp_path)
     try:
         worker = fleet.start_ready(NEOSERVE_MODEL=SLOW)
         fleet.submit("j", num_tokens=60)
         fleet.wait_status("j", "running")
-        server.stop()
+        own_server.stop()
         wait_until(lambda: "does not answer" in worker.err, "the worker misses the server")
-        server.start()
+        own_server.start()
         job = fleet.wait_status("j", "succeeded")
         assert (job.attempt, job.losses, job.num_tokens) == (1, 0, 60)
         fleet.submit("next")
         fleet.wait_status("next", "succeeded")
     finally:
         fleet.close()
-        server.stop()
 
 
 def test_a_killed_workers_jobs_are_never_shown_as_finished_and_are_finished_by_the_other(

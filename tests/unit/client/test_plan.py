@@ -38,7 +38,7 @@ def test_the_children_see_the_options_too() -> None:
 def test_the_servers_address_reaches_children_by_environment_and_never_by_argument() -> None:
     made = plan(workers=2)
     secret = "redis://:secret@127.0.0.1:7001/0"
-    for spec in (made.api_spec(secret, ()), *made.worker_specs(secret, ())):
+    for spec in (made.api_spec(secret, ()), *made.worker_specs(secret, (), Path("/scratch"))):
         assert spec.environ["REDIS_URL"] == secret
         assert "secret" not in " ".join(spec.command)
 
@@ -49,7 +49,7 @@ def test_an_api_on_every_address_is_reached_by_loopback() -> None:
 
 
 def test_workers_differ_in_name_node_and_metrics_port() -> None:
-    specs = plan(workers=3).worker_specs("redis://server", ())
+    specs = plan(workers=3).worker_specs("redis://server", (), Path("/scratch"))
     assert [spec.name for spec in specs] == ["worker-1", "worker-2", "worker-3"]
     assert len({tuple(spec.command) for spec in specs}) == 3
     assert len({spec.environ["NEOSERVE_WORKER_METRICS_PORT"] for spec in specs}) == 3
@@ -83,7 +83,7 @@ def test_a_model_folder_is_named_by_its_absolute_path_since_children_run_elsewhe
     monkeypatch.chdir(tmp_path)
     made = plan(model="mine")
     assert made.environ["NEOSERVE_MODEL"] == str(tmp_path / "mine")
-    assert made.worker_specs("redis://server", ())[0].folder == ROOT
+    assert made.worker_specs("redis://server", (), Path("/scratch"))[0].folder == ROOT
 
 
 def test_a_model_folder_may_be_named_from_the_home_folder(
@@ -119,3 +119,18 @@ def test_a_setting_of_any_child_is_checked_before_anything_starts() -> None:
 def test_a_part_that_is_not_installed_is_one_line_with_the_command() -> None:
     with pytest.raises(StartFailed, match=r"The api needs no_such_module.*pip install 'neoserve\[api\]'"):
         require("api", ("json", "no_such_module"))
+
+
+def health_files(made: Plan) -> list[str]:
+    specs = made.worker_specs("redis://server", (), Path("/scratch"))
+    for spec in specs:
+        assert spec.environ["NEOSERVE_HEALTH_FILE"] == str(spec.health_file)
+    return [str(spec.health_file) for spec in specs]
+
+
+def test_every_worker_has_a_health_file_of_its_own() -> None:
+    assert health_files(plan()) == ["/scratch/health"]
+    assert health_files(plan(workers=2)) == ["/scratch/health-1", "/scratch/health-2"]
+    named = {"NEOSERVE_HEALTH_FILE": "/run/worker"}
+    assert health_files(plan(named)) == ["/run/worker"]
+    assert health_files(plan(named, workers=2)) == ["/run/worker-1", "/run/worker-2"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -150,3 +152,79 @@ def test_a_child_that_was_stopped_is_not_started_again(supervisor: Supervisor, c
     supervisor.tick()
     assert kept.child is not None
     assert not kept.child.alive
+
+
+def stop_writing(supervisor: Supervisor, clock: FakeClock, code: str, file: Path) -> Kept:
+    """A child that was ready, and whose health file is now too old."""
+    supervisor.starting = False
+    file.touch()
+    kept = supervisor.add(python_child("worker", code, health_file=file, stop_seconds=30))
+    wait_until_ready(kept)
+    for _ in range(20):
+        clock.now += 1
+        supervisor.tick()
+    return kept
+
+
+def test_a_child_that_makes_no_progress_is_replaced(
+    supervisor: Supervisor, clock: FakeClock, output: io.StringIO, tmp_path: Path
+) -> None:
+    kept = stop_writing(supervisor, clock, PATIENT, tmp_path / "health")
+    wait_until_dead(kept)
+    supervisor.tick()
+    clock.now += 1
+    supervisor.tick()
+    wait_until_ready(kept)
+    said = output.getvalue()
+    assert said.count("worker makes no progress; another takes its place") == 1
+    assert "worker was ended by SIGTERM; starting it again in 0.5 s" in said
+
+
+def test_a_child_that_makes_no_progress_and_does_not_end_is_killed(
+    supervisor: Supervisor, clock: FakeClock, output: io.StringIO, tmp_path: Path
+) -> None:
+    kept = stop_writing(supervisor, clock, STUBBORN, tmp_path / "health")
+    assert kept.child is not None
+    assert kept.child.alive, "it has time to end"
+    clock.now += 30
+    supervisor.tick()
+    supervisor.tick()
+    assert "worker was ended by SIGKILL; starting it again" in output.getvalue()
+
+
+def test_a_child_that_writes_its_health_file_anew_is_left_alone(
+    supervisor: Supervisor, clock: FakeClock, output: io.StringIO, tmp_path: Path
+) -> None:
+    file = tmp_path / "health"
+    file.touch()
+    kept = supervisor.add(python_child("worker", PATIENT, health_file=file))
+    wait_until_ready(kept)
+    for number in range(60):
+        clock.now += 1
+        if number % 10 == 0:
+            os.utime(file, (number, number))
+        supervisor.tick()
+    assert "no progress" not in output.getvalue()
+
+
+def test_a_machine_that_slept_for_an_hour_has_no_stuck_children(
+    supervisor: Supervisor, clock: FakeClock, output: io.StringIO, tmp_path: Path
+) -> None:
+    (tmp_path / "health").touch()
+    kept = supervisor.add(python_child("worker", PATIENT, health_file=tmp_path / "health"))
+    wait_until_ready(kept)
+    for _ in range(3):
+        clock.now += 3600
+        supervisor.tick()
+    assert "no progress" not in output.getvalue()
+
+
+def test_a_child_without_a_health_file_is_not_judged_by_it(
+    supervisor: Supervisor, clock: FakeClock, output: io.StringIO, tmp_path: Path
+) -> None:
+    kept = supervisor.add(python_child("worker", PATIENT, health_file=tmp_path / "never written"))
+    wait_until_ready(kept)
+    for _ in range(60):
+        clock.now += 1
+        supervisor.tick()
+    assert "no progress" not in output.getvalue()

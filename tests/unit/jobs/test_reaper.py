@@ -1,75 +1,16 @@
-"""When the reaper reaps, and when it rings."""
+"""When the reaper reaps."""
 
 from __future__ import annotations
 
-import fakeredis
 import pytest
-import redis
 
-from tasks.jobs.errors import RingFailed, StoreUnavailable
-from tasks.jobs.protocol import ReapReport
-from tasks.jobs.reaper import Reaper
-from tasks.jobs.ring import RecordingRing
-from tasks.jobs.store import JobStore
-from tests.job_steps import claim, submit
+from tasks.jobs.errors import StoreUnavailable
+from tasks.jobs.models import JobStatus
+from tests.factories import make_card
+from tests.job_steps import WORKER, claim, finish, step, submit
 from tests.time_travel import let_pass
+from tests.unit.jobs.reaping import ReaperUnderTest
 from tests.waiting import wait_until
-
-
-class RestartableStore(JobStore):
-    """A server that can restart; fakeredis knows no INFO."""
-
-    run_id = "first"
-    away = False
-    refuses_writes = False
-    num_refused = 0
-
-    def server_run_id(self) -> str:
-        if self.away:
-            self.num_refused += 1
-            raise StoreUnavailable
-        return self.run_id
-
-    def reap(self) -> ReapReport:
-        if self.refuses_writes:
-            raise StoreUnavailable
-        return super().reap()
-
-    def ping(self) -> None:
-        if self.refuses_writes:
-            raise StoreUnavailable
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class ReaperUnderTest:
-    def __init__(self, client: redis.Redis) -> None:
-        self.store = RestartableStore(client)
-        self.ring = RecordingRing()
-        self.clock = FakeClock()
-        self.reaper = Reaper(self.store, self.ring, self.clock)
-
-    def tick_after(self, *seconds: float) -> list[bool]:
-        """Whether each of the ticks reaped."""
-        reaped = []
-        for pause in seconds:
-            self.clock.now += pause
-            reaped.append(self.reaper.tick() is not None)
-        return reaped
-
-    def past_first_lease(self) -> None:
-        self.tick_after(0, 4, 4, 4)
-
-
-@pytest.fixture
-def under_test() -> ReaperUnderTest:
-    return ReaperUnderTest(fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True))
 
 
 def test_a_new_reaper_waits_one_lease(under_test: ReaperUnderTest) -> None:
@@ -90,9 +31,9 @@ def test_a_short_gap_changes_nothing(under_test: ReaperUnderTest) -> None:
     assert under_test.tick_after(5, 2) == [True, True]
 
 
-def test_after_a_long_gap_it_waits_one_lease(under_test: ReaperUnderTest) -> None:
+def test_after_a_long_gap_it_waits_a_moment(under_test: ReaperUnderTest) -> None:
     under_test.past_first_lease()
-    assert under_test.tick_after(5.1, 4, 4, 1, 1) == [False, False, False, False, True]
+    assert under_test.tick_after(5.1, 1.9, 0.2, 2) == [False, False, True, True]
 
 
 def test_an_outage_is_a_gap(under_test: ReaperUnderTest) -> None:
@@ -102,7 +43,7 @@ def test_an_outage_is_a_gap(under_test: ReaperUnderTest) -> None:
         with pytest.raises(StoreUnavailable):
             under_test.tick_after(2)
     under_test.store.away = False
-    assert under_test.tick_after(0, 4, 4, 2) == [False, False, False, True]
+    assert under_test.tick_after(0, 1, 1) == [False, False, True]
 
 
 def test_a_server_that_reads_and_does_not_write_is_an_outage(under_test: ReaperUnderTest) -> None:
@@ -112,67 +53,62 @@ def test_a_server_that_reads_and_does_not_write_is_an_outage(under_test: ReaperU
         with pytest.raises(StoreUnavailable):
             under_test.tick_after(2)
     under_test.store.refuses_writes = False
-    assert under_test.tick_after(2, 2, 2, 2, 2, 2) == [False] * 5 + [True]
+    assert under_test.tick_after(2, 1, 1) == [False, False, True]
 
 
-def test_after_a_restart_of_the_server_it_waits_one_lease(under_test: ReaperUnderTest) -> None:
+def test_after_a_restart_of_the_server_it_waits_a_moment(under_test: ReaperUnderTest) -> None:
     under_test.past_first_lease()
-    under_test.store.run_id = "second"
-    assert under_test.tick_after(2, 4, 4, 2) == [False, False, False, True]
+    under_test.restart_server()
+    assert under_test.tick_after(2, 1, 1) == [False, False, True]
 
 
-def test_a_ring_missing_at_one_tick_may_be_on_its_way(under_test: ReaperUnderTest) -> None:
+def test_leases_stand_still_during_an_outage(under_test: ReaperUnderTest) -> None:
     under_test.past_first_lease()
     submit(under_test.store, "a")
-    under_test.tick_after(2)
-    assert under_test.ring.job_ids == []
-    under_test.ring.ring("a")
-    under_test.tick_after(2, 2)
-    assert under_test.ring.job_ids == ["a"]
+    claim(under_test.store)
+    under_test.live(2, 600, 2, 2, 2)
+    assert under_test.store.num_queued() == 0, "it was there for 8 seconds"
+    under_test.live(2, 2)
+    assert under_test.store.num_queued() == 1
 
 
-def test_rings_missing_at_two_ticks_are_repaired(under_test: ReaperUnderTest) -> None:
+def test_a_worker_that_renews_after_an_outage_keeps_its_job(under_test: ReaperUnderTest) -> None:
     under_test.past_first_lease()
-    for id in ("a", "b"):
-        submit(under_test.store, id)
-    under_test.tick_after(2)
-    submit(under_test.store, "c")
-    under_test.tick_after(2)
-    assert under_test.ring.job_ids == ["a", "b"]
-    under_test.tick_after(2, 2, 2)
-    assert len(under_test.ring.job_ids) == 3
-
-
-def test_rings_are_repaired_during_the_wait_after_an_outage_too(under_test: ReaperUnderTest) -> None:
     submit(under_test.store, "a")
-    assert under_test.tick_after(0, 2) == [False, False]
-    assert under_test.ring.job_ids == ["a"]
+    held = claim(under_test.store)
+    under_test.live(2, 600, 2, 2, 2)
+    step(under_test.store, held)
+    under_test.live(2, 2, 2, 2)
+    step(under_test.store, held)
+    under_test.live(4, 4)
+    assert finish(under_test.store, held)
 
 
-def test_no_tick_rings_more_than_200_times(under_test: ReaperUnderTest) -> None:
+def test_a_server_that_restarts_every_few_seconds_keeps_no_job_from_being_reaped(
+    under_test: ReaperUnderTest,
+) -> None:
     under_test.past_first_lease()
-    for _ in range(250):
-        submit(under_test.store)
-    rung = []
-    for _ in range(4):
-        under_test.tick_after(2)
-        rung.append(len(under_test.ring.job_ids))
-    assert rung == [0, 200, 250, 250]
+    submit(under_test.store, "orphan")
+    claim(under_test.store)
+    submit(under_test.store, "healthy")
+    healthy = claim(under_test.store)
+    for _ in range(6):
+        under_test.restart_server()
+        under_test.live(2)
+        step(under_test.store, healthy)
+        under_test.live(2)
+    assert under_test.store.get("orphan").position == 1
+    assert finish(under_test.store, healthy)
 
 
-class DeadRing(RecordingRing):
-    def ring(self, job_id: str) -> None:
-        raise RingFailed
-
-
-def test_a_ring_that_fails_is_told_but_is_no_outage(under_test: ReaperUnderTest) -> None:
+def test_a_model_whose_workers_an_outage_kept_away_is_not_unavailable(under_test: ReaperUnderTest) -> None:
     under_test.past_first_lease()
-    reaper = Reaper(under_test.store, DeadRing(), under_test.clock)
-    submit(under_test.store)
-    reaper.tick()
-    under_test.clock.now += 4
-    with pytest.raises(RingFailed):
-        reaper.tick()
+    submit(under_test.store, "a")
+    under_test.store.register_model(make_card(), "{}", WORKER, slots=1)
+    under_test.live(2, 700, 2, 2)
+    assert under_test.store.get("a").status == JobStatus.QUEUED
+    under_test.live(*[4] * 150)
+    assert under_test.store.get("a").status == JobStatus.FAILED
 
 
 def test_the_thread_outlives_an_outage_and_tells_of_it_once(
@@ -185,7 +121,7 @@ def test_the_thread_outlives_an_outage_and_tells_of_it_once(
     under_test.reaper.start()
     wait_until(lambda: under_test.store.num_refused >= 3, "the outage is seen")
     under_test.store.away = False
-    wait_until(lambda: under_test.ring.job_ids, "the ring is repaired")
+    wait_until(lambda: under_test.rung, "the ring is repaired")
     under_test.reaper.stop()
     under_test.reaper.stop()
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]

@@ -55,13 +55,13 @@ def test_the_budget_is_never_less_than_the_longest_sequence(small_model: LoadedM
 
 def test_long_and_short_sequences_share_the_budget(small_model: LoadedModel) -> None:
     cache = new_cache(small_model, 10 * 128)
-    cache.take(0, 700)
-    cache.take(1, 129)
+    cache.take(0, (), 700)
+    cache.take(1, (), 129)
     assert cache.num_tokens_in_use == 8 * 128
     assert not cache.fits(257)
     with pytest.raises(ValueError, match="3 pages are wanted and 2 are free"):
-        cache.take(2, 257)
-    cache.take(2, 256)
+        cache.take(2, (), 257)
+    cache.take(2, (), 256)
     cache.give_back(0)
     assert cache.fits(6 * 128)
     assert not cache.fits(6 * 128 + 1)
@@ -70,10 +70,10 @@ def test_long_and_short_sequences_share_the_budget(small_model: LoadedModel) -> 
 def test_a_long_one_fits_between_short_ones(small_model: LoadedModel) -> None:
     cache = new_cache(small_model, 5 * 128, num_slots=5)
     for slot in range(5):
-        cache.take(slot, 1)
+        cache.take(slot, (), 1)
     for slot in (0, 2, 4):
         cache.give_back(slot)
-    cache.take(0, 300)
+    cache.take(0, (), 300)
     assert cache.tables[0] == [0, 2, 4]
 
 
@@ -86,7 +86,7 @@ def test_a_slot_that_took_nothing_can_be_given_back(small_model: LoadedModel) ->
 def test_places_of_different_sequences_do_not_meet(small_model: LoadedModel) -> None:
     cache = new_cache(small_model, 6 * 128)
     for slot in range(3):
-        cache.take(slot, 200)
+        cache.take(slot, (), 200)
     assert [cache.tables[slot] for slot in range(3)] == [[0, 1], [2, 3], [4, 5]]
     assert [cache.ring(slot, WINDOW) for slot in range(3)] == [0, 16, 32]
 
@@ -94,17 +94,27 @@ def test_places_of_different_sequences_do_not_meet(small_model: LoadedModel) -> 
 def test_what_is_kept_makes_room_for_a_sequence(small_model: LoadedModel) -> None:
     prompt = tuple(range(256))
     cache = new_cache(small_model, 4 * 128, num_prefix_tokens=512)
-    cache.take(0, 300)
+    cache.take(0, (), 300)
     cache.keep(0, prompt[:128])
     cache.keep(0, prompt)
     assert (cache.fits(128), cache.fits(129)) == (True, False)
     cache.give_back(0)
     assert cache.num_tokens_in_use == 0
     assert cache.fits(512)
-    cache.take(1, 257)
+    cache.take(1, (), 257)
     # The end of the prompt had to go.
     assert cache.restore(1, prompt, 0) == 128
     assert cache.num_tokens_in_use == 3 * 128
+
+
+def test_what_a_prompt_begins_with_goes_after_what_it_does_not_need(small_model: LoadedModel) -> None:
+    cache = new_cache(small_model, 3 * 128, num_prefix_tokens=512)
+    for prompt in ([1] * 128, [2] * 128):
+        cache.take(0, prompt, 1)
+        cache.keep(0, prompt)
+        cache.give_back(0)
+    cache.take(0, [1] * 128, 100)
+    assert cache.restore(0, [1] * 128, 0) == 128
 
 
 def test_a_sequence_that_ends_makes_room_for_another(small_model: LoadedModel) -> None:

@@ -49,7 +49,7 @@ class SharingMachine(RuleBasedStateMachine):
         free = set(range(NUM_SLOTS)) - set(self.running)
         if not free or not self.cache.fits(len(prompt) + 1):
             return
-        self.cache.take(min(free), len(prompt) + 1)
+        self.cache.take(min(free), prompt, 1)
         self.running[min(free)] = Running(prompt)
 
     @precondition(lambda self: self.running)
@@ -105,7 +105,7 @@ class SharingMachine(RuleBasedStateMachine):
             self.cache.give_back(slot)
         assert self.cache.num_tokens_in_use == 0
         # All the pages can be had, so none is lost.
-        self.cache.take(0, NUM_PAGES * PAGE_TOKENS)
+        self.cache.take(0, (), NUM_PAGES * PAGE_TOKENS)
         assert sorted(self.cache.tables[0]) == list(range(NUM_PAGES))
 
 

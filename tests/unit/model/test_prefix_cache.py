@@ -134,6 +134,29 @@ def test_pages_that_a_sequence_holds_too_are_not_spare(cache: PrefixCache, pages
     assert (cache.num_spare_pages, pages.num_free, len(cache)) == (0, 99, 0)
 
 
+def test_pages_are_made_free_by_those_that_no_sequence_holds_and_no_more_than_needed(
+    cache: PrefixCache, pages: Pages
+) -> None:
+    for letter in "abcd":
+        hold(cache, pages, letter)
+    pages.hold(each.page for each in cache.find(text("a")))
+    for letter in "bcd":
+        held(cache, letter)
+    cache.make_free(98)
+    assert ([held(cache, letter) for letter in "abcd"], pages.num_free) == ([1, 0, 0, 1], 98)
+    cache.make_free(100)
+    assert ([held(cache, letter) for letter in "abcd"], pages.num_free) == ([1, 0, 0, 0], 99)
+
+
+def test_what_nobody_would_find_any_more_leaves_with_its_beginning(cache: PrefixCache, pages: Pages) -> None:
+    hold(cache, pages, "abc")
+    pages.hold(each.page for each in cache.find(text("abc"))[1:])
+    cache.make_free(100)
+    assert (len(cache), pages.num_free) == (0, 98)
+    hold(cache, pages, "wxyz")
+    assert held(cache, "wxyz") == 4, "their rings are free again"
+
+
 def test_without_room_nothing_is_held(pages: Pages) -> None:
     cache = PrefixCache(pages, range(0))
     hold(cache, pages, "a")
