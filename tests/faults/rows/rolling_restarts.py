@@ -70,7 +70,7 @@ class Deployment:
         self._workers[place], self._leaving = new, old
 
     def wait_for_workers(self) -> None:
-        """One drains at a time, and meanwhile API processes are replaced. How it leaves is the matter of T4."""
+        """One drains at a time, and meanwhile API processes are replaced. How it leaves is T4's matter."""
         if self._leaving is not None:
             self._leaving.wait()
 
