@@ -9,17 +9,24 @@ from flask import Flask
 
 from api.access import register_access
 from api.background import Background, MetricsPort
+from api.company import Company
+from api.event_routes import events
+from api.hangups import Hangups
 from api.job_routes import jobs
 from api.logs import set_up_logging
 from api.metrics import ApiMetrics
 from api.problems import register_problems
 from api.queue_collector import QueueCollector
+from api.seats import Seats
 from api.service import BACKGROUND, EXTENSION, STORE_SILENCE_SECONDS, Service
 from api.service_routes import service as service_routes
 from api.settings import ApiSettings
+from api.streams import Streams
 from api.submission import Submission
 from api.waiting import Listener, WaitingRoom
 from tasks.jobs.connection import connect
+from tasks.jobs.event_hub import EventHub
+from tasks.jobs.events import EventLog
 from tasks.jobs.listener import JobListener
 from tasks.jobs.reaper import Reaper
 from tasks.jobs.ring import CeleryRing, Ring
@@ -31,24 +38,38 @@ CONNECTIONS = 64
 DURABLE_CONNECTIONS = 512
 
 
-def create_app(settings: ApiSettings, *, store: JobStore, ring: Ring, listener: Listener) -> Flask:
-    """An app over the given collaborators. Starts no thread and asks nobody: whoever passes a listener
-    starts and stops it."""
+def create_app(
+    settings: ApiSettings,
+    *,
+    store: JobStore,
+    ring: Ring,
+    listener: Listener,
+    hub: EventHub | None = None,
+    hangups: Hangups | None = None,
+) -> Flask:
+    """An app over the given collaborators. Starts no thread and asks nobody: whoever passes a listener, a hub
+    or hangups starts and stops them. Without a hub every stream looks for itself; without hangups nobody is
+    seen to close a connection."""
     app = Flask("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1  # see read_body()
     app.url_map.merge_slashes = False  # //predict is no route, rather than a redirect built from Host
     metrics = ApiMetrics()
     metrics.registry.register(QueueCollector(store))
     draining = threading.Event()
+    hangups = hangups or Hangups()
+    hub = hub or EventHub(store.client, EventLog(store.client, store.namespace), store.namespace)
+    seats, company = Seats(settings.max_waiters), Company(store, hangups)
     app.extensions[EXTENSION] = Service(
         settings=settings,
         store=store,
         metrics=metrics,
         submission=Submission(settings, store, ring),
-        waiting=WaitingRoom(store, listener, metrics, max_waiters=settings.max_waiters, draining=draining),
+        waiting=WaitingRoom(store, listener, metrics, seats, company, draining=draining),
+        streams=Streams(store, hub, seats, company, hangups, metrics, draining=draining),
         draining=draining,
     )
     app.register_blueprint(jobs)
+    app.register_blueprint(events)
     app.register_blueprint(service_routes)
     register_access(app)
     register_problems(app)
@@ -70,9 +91,19 @@ def from_environment() -> Flask:
     store = JobStore(client, settings.namespace, durable=settings.durable_submit)
     ring = CeleryRing(settings.redis_url, settings.namespace)
     listener = JobListener(settings.redis_url, settings.namespace)
-    app = create_app(settings, store=store, ring=ring, listener=listener)
+    hub = EventHub(
+        connect(settings.redis_url, max_connections=1),
+        EventLog(client, settings.namespace),
+        settings.namespace,
+    )
+    hangups = Hangups()
+    app = create_app(settings, store=store, ring=ring, listener=listener, hub=hub, hangups=hangups)
     registry = app.extensions[EXTENSION].metrics.registry
     app.extensions[BACKGROUND] = Background(
-        listener, Reaper(store, ring), MetricsPort(settings.host, settings.metrics_port, registry)
+        listener,
+        hub,
+        hangups,
+        Reaper(store, ring),
+        MetricsPort(settings.host, settings.metrics_port, registry),
     )
     return app

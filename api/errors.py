@@ -11,6 +11,7 @@ ApiError
 ├── InvalidHeader            422
 ├── JobFinished              409
 ├── JobUnsuccessful          409, 500, 503, 504
+├── Busy                     503
 └── Draining                 503
 """
 
@@ -124,6 +125,14 @@ class Draining(ApiError):
 
     status = 503
     code = "draining"
+    retry_after_seconds = 1
+
+
+class Busy(ApiError):
+    """Too many clients wait at this server already; try again, or ask for the job without its events."""
+
+    status = 503
+    code = "busy"
     retry_after_seconds = 1
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, g, request
 
+from api.company import line_of
 from api.errors import JobFinished, JobUnsuccessful
-from api.ids import JOB_ID, new_job_id
+from api.event_format import wants_events
+from api.event_routes import stream_new_job
+from api.ids import known_id, new_job_id
 from api.json_body import read_json_object
 from api.preference import Preference, wait_preference
 from api.render import json_response, render_job
@@ -14,7 +17,6 @@ from api.service import STORE_SECONDS, current_service
 from api.submission import parse_idempotency_key
 from api.waiting import Waited, Watch
 from tasks.jobs.deadline import time_limit
-from tasks.jobs.errors import JobNotFound
 from tasks.jobs.models import Job, JobStatus
 from tasks.jobs.protocol import CancelVerdict
 
@@ -26,7 +28,12 @@ POLL_SECONDS = "1"
 
 @jobs.post("/predict")
 def predict() -> Response:
-    """Records a job and waits for it: 200 with the result, or 202 and the job goes on."""
+    """Records a job and waits for it: 200 with the result, or 202 and the job goes on.
+
+    A client that takes nothing but events gets those.
+    """
+    if wants_events(request):
+        return stream_new_job()
     service = current_service()
     preference = wait_preference(request, service.settings.sync_wait_seconds)
     return submit(preference)
@@ -94,7 +101,7 @@ def answer_submit(job: Job, preference: Preference) -> Response:
 
 
 def wait_for(watch: Watch, job: Job, seconds: float) -> Waited:
-    waited = watch.wait(job, seconds)
+    waited = watch.wait(job, seconds, line_of(request.environ))
     g.waited_seconds = waited.seconds
     return waited
 
@@ -104,11 +111,3 @@ def with_preference(response: Response, preference: Preference, waited: Waited) 
     if preference.applied and waited.handover in (None, "timeout"):
         response.headers["Preference-Applied"] = preference.applied
     return response
-
-
-def known_id(job_id: str) -> str:
-    """Raises JobNotFound for what was never an id of ours, without asking the store."""
-    if not JOB_ID.fullmatch(job_id):
-        raise JobNotFound()
-    g.job_id = job_id
-    return job_id

@@ -54,9 +54,19 @@ class ApiMetrics:
         self.waiting_clients = Gauge(
             "neoserve_waiting_clients", "Requests that wait for their job now.", registry=self.registry
         )
+        self.open_streams = Gauge(
+            "neoserve_open_streams", "Streams of events that are open now.", registry=self.registry
+        )
+        self.streams = Counter(
+            "neoserve_streams",
+            "Streams that have ended: done (with their job), draining, gone (the client) or error.",
+            ["end"],
+            registry=self.registry,
+        )
         self.handovers = Counter(
             "neoserve_handovers",
-            "Waiting calls answered before their job ended: timeout, busy (too many wait) or draining.",
+            "Waiting calls answered before their job ended: timeout, busy (too many wait), draining, "
+            "or gone (the client).",
             ["reason"],
             registry=self.registry,
         )

@@ -107,6 +107,12 @@ def on_store_error(error: jobs.JobsError) -> Response:
     return problem(status, error.code, detail, members=members, retry_after_seconds=retry_after_seconds)
 
 
+def store_problem(error: jobs.JobsError, request_id: str) -> dict[str, Any]:
+    """The document alone, for where there is no answer any more whose body it could be."""
+    status, _ = STATUS_OF_STORE_ERROR[type(error)]
+    return problem_document(status, error.code, str(error), request_id)
+
+
 def on_http_error(error: HTTPException) -> Response:
     status = error.code or 500
     detail = error.description or HTTPStatus(status).phrase

@@ -42,7 +42,11 @@ def render_job(job: Job) -> dict[str, Any]:
         "metrics": render_metrics(job),
         "error": as_dict(job.error) if job.error else None,
         "retry_of": job.retry_of,
-        "urls": {"self": f"/jobs/{job.id}", "cancel": f"/jobs/{job.id}/cancel"},
+        "urls": {
+            "self": f"/jobs/{job.id}",
+            "cancel": f"/jobs/{job.id}/cancel",
+            "events": f"/jobs/{job.id}/events",
+        },
         "metadata": dict(job.metadata),
     }
 

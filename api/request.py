@@ -64,6 +64,7 @@ class PredictRequest(BaseModel):
     priority: Literal["high", "normal", "low"] = "normal"
     deadline_s: Annotated[float, Field(gt=0, le=SEVEN_DAYS_SECONDS)] | None = None
     ttl_s: int = Field(3600, ge=1, le=SEVEN_DAYS_SECONDS)
+    cancel_on_disconnect: bool = False
     metadata: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("metadata")

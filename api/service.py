@@ -10,6 +10,7 @@ from flask import current_app
 
 from api.metrics import ApiMetrics
 from api.settings import ApiSettings
+from api.streams import Streams
 from api.submission import Submission
 from api.waiting import WaitingRoom
 from tasks.jobs.store import JobStore
@@ -32,12 +33,14 @@ class Service:
     metrics: ApiMetrics
     submission: Submission
     waiting: WaitingRoom
+    streams: Streams
     draining: threading.Event
 
     def drain(self) -> None:
         """Be not ready, and answer everybody who waits, now or later. Idempotent."""
         self.draining.set()
         self.waiting.wake_all()
+        self.streams.wake_all()
 
 
 def current_service() -> Service:

@@ -44,7 +44,8 @@ class ApiSettings(Settings):
     max_waiters: int = setting(
         "NEOSERVE_MAX_WAITERS",
         1000,
-        "Calls that may wait at the same time in one API process; one more is answered 202 at once.",
+        "Calls that may wait and streams that may be open at the same time in one API process; one more call "
+        "is answered 202 at once, one more stream 503.",
         parse_count,
     )
     max_queued: int = setting(

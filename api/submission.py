@@ -67,6 +67,7 @@ class Submission:
             ttl_seconds=request.ttl_s,
             priority=Priority(request.priority),
             deadline_seconds=request.deadline_s,
+            cancel_on_disconnect=request.cancel_on_disconnect,
             metadata=request.metadata,
             idempotency_key=idempotency_key,
             body_digest=request.digest() if idempotency_key else "",

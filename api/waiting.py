@@ -9,7 +9,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from api.company import Company, Line
+from api.hangups import Client
 from api.metrics import ApiMetrics
+from api.seats import Seats
 from tasks.jobs.deadline import time_limit
 from tasks.jobs.errors import StoreUnavailable
 from tasks.jobs.models import Job
@@ -43,7 +46,7 @@ class Waited:
 
     job: Job
     seconds: float = 0.0
-    handover: str | None = None  #: timeout, busy, draining; None when the job has ended or nobody waited.
+    handover: str | None = None  #: timeout, busy, draining, gone; None: the job has ended or nobody waited.
 
 
 class Watch:
@@ -54,36 +57,38 @@ class Watch:
         self._waiter = waiter
         self.job_id = job_id
 
-    def wait(self, job: Job, seconds: float) -> Waited:
-        """Returns when the job ends, `seconds` are over, or the server drains; at once when all seats are
-        taken. A job that was seen once is never lost to a later failure of the store: the caller gets it as
-        last seen.
+    def wait(self, job: Job, seconds: float, line: Line | None = None) -> Waited:
+        """Returns when the job ends, `seconds` are over, the server drains, or, where that cancels the job,
+        the client on `line` hangs up; at once when all seats are taken. A job that was seen once is never
+        lost to a later failure of the store: the caller gets it as last seen.
         """
         if job.status.terminal or seconds <= 0:
             return Waited(job)
         if job.id != self.job_id:  # An idempotency key has led to an older job, which nobody watched so far.
             with self._room.watch(job.id) as watch:
-                return watch.wait(self._room.read(job), seconds)
-        return self._room.wait(job, self._waiter, seconds)
+                return watch.wait(self._room.read(job), seconds, line)
+        return self._room.wait(job, self._waiter, seconds, line)
 
 
 class WaitingRoom:
-    """Where calls wait. At most `max_waiters` at a time, so that threads are left for short requests."""
+    """Where calls wait, as many as there are seats, so that threads are left for short requests."""
 
     def __init__(
         self,
         store: JobStore,
         listener: Listener,
         metrics: ApiMetrics,
+        seats: Seats,
+        company: Company,
         *,
-        max_waiters: int,
         draining: threading.Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._listener = listener
         self._metrics = metrics
-        self._seats = threading.Semaphore(max_waiters)
+        self._seats = seats
+        self._company = company
         self._draining = draining
         self._clock = clock
         self._waiters: set[Waiter] = set()
@@ -96,10 +101,14 @@ class WaitingRoom:
         with self._listener.watch(job_id) as waiter:
             yield Watch(self, job_id, waiter)
 
-    def wait(self, job: Job, waiter: Waiter, seconds: float) -> Waited:
+    def wait(self, job: Job, waiter: Waiter, seconds: float, line: Line | None) -> Waited:
         """Called by Watch.wait()."""
         with self._seat() as seated:
-            waited = self._wait_seated(job, waiter, seconds) if seated else Waited(job, handover="busy")
+            if seated:
+                with self._company.waits(job, line, waiter.wake) as client:
+                    waited = self._wait_seated(job, waiter, seconds, client)
+            else:
+                waited = Waited(job, handover="busy")
         if waited.handover:
             self._metrics.handovers.labels(waited.handover).inc()
         return waited
@@ -110,7 +119,7 @@ class WaitingRoom:
             for waiter in self._waiters:
                 waiter.wake()
 
-    def _wait_seated(self, job: Job, waiter: Waiter, seconds: float) -> Waited:
+    def _wait_seated(self, job: Job, waiter: Waiter, seconds: float, client: Client | None) -> Waited:
         start = self._clock()
         with self._among_waiters(waiter):
             while True:
@@ -119,6 +128,8 @@ class WaitingRoom:
                     return Waited(job, slept)
                 if self._draining.is_set():
                     return Waited(job, slept, "draining")
+                if client is not None and client.gone:
+                    return Waited(job, slept, "gone")
                 if slept >= seconds:
                     return Waited(job, slept, "timeout")
                 waiter.wait(seconds - slept)
@@ -134,7 +145,7 @@ class WaitingRoom:
 
     @contextmanager
     def _seat(self) -> Iterator[bool]:
-        seated = self._seats.acquire(blocking=False)
+        seated = self._seats.take()
         if not seated:
             yield False
             return
@@ -143,7 +154,7 @@ class WaitingRoom:
             yield True
         finally:
             self._metrics.waiting_clients.dec()
-            self._seats.release()
+            self._seats.give_back()
 
     @contextmanager
     def _among_waiters(self, waiter: Waiter) -> Iterator[None]:

@@ -57,7 +57,7 @@ class ServedStack:
             command = [part.replace("tasks.worker.app", "bench.traced_worker") for part in worker.command]
             self._start(replace(worker, command=command), ending)
             self._start(plan.api_spec(server.url, ()), ending)
-            self._address = f"127.0.0.1:{port}"
+            self.address = f"127.0.0.1:{port}"
             self.redis_url = server.url
             self._clients = subprocess.Popen(
                 [sys.executable, "-m", "bench.http_clients"],
@@ -79,7 +79,7 @@ class ServedStack:
 
     def predict(self, texts: list[list[str]], new_tokens: int) -> list[Answer]:
         """One client for each list of texts, all at once."""
-        wanted = {"address": self._address, "texts": texts, "new_tokens": new_tokens}
+        wanted = {"address": self.address, "texts": texts, "new_tokens": new_tokens}
         assert self._clients.stdin is not None
         assert self._clients.stdout is not None
         self._clients.stdin.write(json.dumps(wanted) + "\n")

@@ -74,6 +74,7 @@ class NewJob:
     priority: Priority = Priority.NORMAL
     owner: str = ""  #: The API key's id; empty without authentication.
     deadline_seconds: float | None = None  #: Counted from submit.
+    cancel_on_disconnect: bool = False  #: When the last client that waits for it hangs up.
     metadata: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str | None = None
     body_digest: str = ""  #: Of the parsed request: the same key with another digest is refused.
@@ -105,6 +106,7 @@ class Job:
     expires_at: float | None = None
     deadline_at: float | None = None
     cancel_requested: bool = False
+    cancel_on_disconnect: bool = False
     rows: tuple[Row, ...] = ()
     error: JobError | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)

@@ -48,6 +48,7 @@ def encode_new_job(new: NewJob) -> dict[str, str | int]:
         "priority": new.priority,
         "owner": new.owner,
         "deadline_ms": "" if new.deadline_seconds is None else round(new.deadline_seconds * 1000),
+        "cancel_on_disconnect": int(new.cancel_on_disconnect),
         "metadata": to_json(dict(new.metadata)),
         "idempotency": _idempotency_name(new.owner, new.idempotency_key),
         "retry_of": new.retry_of or "",
@@ -71,6 +72,7 @@ def queued_job(new: NewJob, created_ms: int, deadline_ms: int | str) -> Job:
         attempt=0,
         losses=0,
         deadline_at=int(deadline_ms) / 1000 if deadline_ms else None,
+        cancel_on_disconnect=new.cancel_on_disconnect,
         metadata=new.metadata,
         retry_of=new.retry_of,
     )
@@ -106,6 +108,7 @@ def decode_job(flat: Sequence[str], *, position: int = 0) -> Job:
         expires_at=_seconds(record, "expires_at"),
         deadline_at=_seconds(record, "deadline_at"),
         cancel_requested=record.get("cancel_requested") == "1",
+        cancel_on_disconnect=record.get("cancel_on_disconnect") == "1",
         rows=tuple(decode_known(Row, row) for row in json.loads(record.get("rows", "[]"))),
         error=_decode_error(record),
         metadata=json.loads(record["metadata"]),

@@ -187,16 +187,16 @@ class JobStore(ModelCatalog):
         with unavailable_as_such():
             return [str(job_id) for job_id in self.client.zrange(f"{self.namespace}:queued", 0, count - 1)]
 
+    def ring_for_waiting(self, ring_list: str, rings: Sequence[str] = ()) -> int:
+        """How many rings were missing, one for each job that waits. As many of `rings` are added and none
+        beyond, whoever else does the same at this moment. A large surplus is taken away."""
+        return int(self._scripts.run("rings", ring_list, SPARE_RINGS, *rings))
+
     def far_versions(self) -> list[int]:
         """Schema versions not next to this one that have written here, of which jobs may be left."""
         with unavailable_as_such():
             written = self.client.zrange(f"{self.namespace}:schemas", 0, -1)
         return [version for version in map(int, map(str, written)) if not is_neighbour(version)]
-
-    def ring_for_waiting(self, ring_list: str, rings: Sequence[str] = ()) -> int:
-        """How many rings were missing, one for each job that waits. As many of `rings` are added and none
-        beyond, whoever else does the same at this moment. A large surplus is taken away."""
-        return int(self._scripts.run("rings", ring_list, SPARE_RINGS, *rings))
 
     def server_run_id(self) -> str:
         """Another one after every restart of the server; empty where the server does not tell."""

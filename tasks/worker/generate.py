@@ -95,12 +95,17 @@ class JobRunner:
 
     def _run(self, held: HeldJob) -> None:
         with _failing_truthfully(held):
-            if held.alone and not self._gate.become_alone(lambda: held.ending is None):
+            if held.alone and not self._begin_alone(held):
                 held.end(Ending.HANDED_BACK)
             else:
                 held.start(self._submit_all(held.job))
         self._writer.notify(ended=held.over)
         held.settled.wait()
+
+    def _begin_alone(self, held: HeldJob) -> bool:
+        """It may bring this worker down at its first token, and that is counted only if the record says that
+        it ran."""
+        return self._gate.become_alone(lambda: held.ending is None) and self._writer.begin(held)
 
     def _submit_all(self, job: Job) -> list[Generation]:
         """All rows, or none: those before one that is refused need not go on."""

@@ -55,7 +55,24 @@ class HeldJob:
         self.error: JobError | None = None
         self.settled = threading.Event()  #: Its end is recorded, or nobody may record it here any more.
         self._stored: tuple[int, ...] = (0,) * claim.job.parameters.num_return_sequences
+        self._begun_at: float | None = None
+        self._tells_start = False  #: The last entry does; of the writer thread.
+        self._decided = threading.Event()  #: The record says that it runs, or it will not.
         self._lock = threading.Lock()
+
+    def begin(self, now: float) -> None:
+        """Count as started from here on, although the engine does not have it yet."""
+        self._begun_at = now
+
+    def wait_begun(self) -> bool:
+        """Until the record says that it runs; False: it has ended before that."""
+        self._decided.wait()
+        return self.ending is None and not self.settled.is_set()
+
+    def abandon(self) -> None:
+        """Nobody waits for it any more."""
+        self.settled.set()
+        self._decided.set()
 
     def start(self, generations: Sequence[Generation]) -> None:
         """The engine has it. What ended the job before now ends them too."""
@@ -71,6 +88,7 @@ class HeldJob:
             if self.ending is Ending.LOST or (ending is not Ending.LOST and (self.ending or self.complete)):
                 return
             self.ending, self.error = ending, error
+        self._decided.set()
         self._cancel_generations()
 
     @property
@@ -101,7 +119,7 @@ class HeldJob:
     @property
     def started_at(self) -> float | None:
         """By the worker's monotonic clock, as `first_token_at`."""
-        return _first(each.started_at for each in self.generations)
+        return _first((self._begun_at, *(each.started_at for each in self.generations)))
 
     @property
     def first_token_at(self) -> float | None:
@@ -109,10 +127,11 @@ class HeldJob:
 
     def entry(self, now: float) -> StepEntry:
         """What the record does not know yet; `now` by the worker's monotonic clock."""
+        self._tells_start = self.started
         return StepEntry(
             job_id=self.job.id,
             attempt=self.attempt,
-            started=self.started,
+            started=self._tells_start,
             num_tokens=self.num_tokens,
             pieces=self._pieces(),
             ages=self._ages(now),
@@ -142,6 +161,8 @@ class HeldJob:
             self.end(Ending.CANCELED)
         elif answer.verdict is Verdict.DEADLINE:
             self.end(Ending.DEADLINE, DEADLINE_EXCEEDED)
+        if self._tells_start:
+            self._decided.set()
         if any(each.error is not None for each in self.generations):
             # The job has failed with this row: the others are of no use.
             self._cancel_generations()

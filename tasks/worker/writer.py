@@ -97,6 +97,12 @@ class Writer:
         with self._lock:
             return tuple(self._held.values())
 
+    def begin(self, held: HeldJob) -> bool:
+        """Have the record say that it runs, before it does; False: it has ended before that."""
+        held.begin(self._clock())
+        self.notify()
+        return held.wait_begun()
+
     def hand_back(self) -> None:
         """Give every job that is not over back to the queue; others run it."""
         for held in self.held:
@@ -106,7 +112,7 @@ class Writer:
     def abandon(self) -> None:
         """Nobody waits for these jobs any more: the process ends, their leases run out, others run them."""
         for held in self.held:
-            held.settled.set()
+            held.abandon()
 
     def start(self) -> None:
         self._thread.start()

@@ -6,14 +6,12 @@ Both change the product from outside, by a switch, in processes of the tests' ow
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from api import request
 from tasks.jobs import card, reaper, record, ring, script, store
-from tasks.jobs.models import NewJob, Row
 from tasks.jobs.record import SCHEMA_VERSION, to_json
-from tasks.jobs.settings import Settings
 
 NEXT_VERSION = SCHEMA_VERSION + 1
 
@@ -49,7 +47,7 @@ def become_next(change_scripts: ChangeScripts) -> None:
     request.PredictRequest = NextRequest  # type: ignore[misc]
     _add_to_records()
     _add_to_rings()
-    card.to_json = lambda value: to_json({**value, FIELD: VALUE})  # type: ignore[attr-defined]
+    card.to_json = lambda values: to_json({**values, FIELD: VALUE})  # type: ignore[assignment,attr-defined]
     event = "redis.pcall('XADD', key('events', job.id), '*', 'event', event,"
     change_scripts(event, f"{event} '{FIELD}', '{VALUE}',")
     beat = "redis.call('ZADD', key('seen'), now, fingerprint)"
@@ -72,25 +70,25 @@ def drop_unknown_fields(change_scripts: ChangeScripts) -> None:
 def _add_to_records() -> None:
     encode_new_job, encode_rows = store.encode_new_job, store.encode_rows  # type: ignore[attr-defined]
 
-    def encode_next_job(new: NewJob) -> dict[str, str | int]:
-        fields = encode_new_job(new)
+    def encode_next_job(*arguments: Any) -> dict[str, Any]:
+        fields = encode_new_job(*arguments)
         return {**fields, "parameters": _with_field(str(fields["parameters"])), FIELD: VALUE}
 
-    def encode_next_rows(rows: Sequence[Row]) -> str:
-        return to_json([{**row, FIELD: VALUE} for row in json.loads(encode_rows(rows))])
+    def encode_next_rows(*arguments: Any) -> str:
+        return to_json([{**row, FIELD: VALUE} for row in json.loads(encode_rows(*arguments))])
 
-    store.encode_new_job = encode_next_job  # type: ignore[attr-defined]
-    store.encode_rows = encode_next_rows  # type: ignore[attr-defined]
+    store.encode_new_job = encode_next_job  # type: ignore[assignment,attr-defined]
+    store.encode_rows = encode_next_rows  # type: ignore[assignment,attr-defined]
 
 
 def _add_to_rings() -> None:
     celery_message = ring._celery_message
 
-    def next_message(settings: Settings) -> Mapping[str, Any]:
-        message = celery_message(settings)
+    def next_message(*arguments: Any) -> Mapping[str, Any]:
+        message = celery_message(*arguments)
         return {**message, "headers": {**message["headers"], FIELD: VALUE}}
 
-    ring._celery_message = next_message
+    ring._celery_message = next_message  # type: ignore[assignment]
 
 
 def _with_field(text: str) -> str:

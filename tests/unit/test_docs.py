@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from flask import Flask
 
 from api.errors import ApiError
+from api.event_routes import events
 from api.job_routes import jobs
 from api.metrics import ApiMetrics
 from api.problems import CODE_OF_STATUS
@@ -116,6 +117,7 @@ def test_the_metrics_table_lists_what_there_is() -> None:
 def test_the_endpoint_table_lists_what_there_is() -> None:
     app = Flask("routes")
     app.register_blueprint(jobs)
+    app.register_blueprint(events)
     app.register_blueprint(service)
     routes = {
         f"{method} {rule.rule.replace('<job_id>', '<id>')}"

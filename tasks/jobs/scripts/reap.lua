@@ -47,6 +47,8 @@ end
 local function take_from_worker(job)
   check_queue(job.fingerprint, job.priority)
   local losses = job.losses + 1
+  -- Before its last loss a job runs alone: while it only waited for that, another brought down the worker.
+  if losses == max_losses and job.status ~= 'running' then losses = tonumber(job.losses) end
   redis.call('HSET', key('job', job.id), 'losses', losses)
   if job.cancel_requested == '1' then
     end_unheld(job, 'canceled', '', '')

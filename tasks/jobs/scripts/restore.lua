@@ -27,7 +27,7 @@ local ids, restored = redis.call('ZRANGEBYSCORE', key('index'), '+inf', '+inf', 
 for _, id in ipairs(ids) do
   local job = find_job(id)
   if job then
-    if put_back(job) then restored = restored + 1 end
+    if not is_foreign(job) and put_back(job) then restored = restored + 1 end
   else -- Somebody has deleted the record by hand.
     for _, name in ipairs({'due', 'index', 'leases', 'queued'}) do redis.call('ZREM', key(name), id) end
   end

@@ -124,7 +124,7 @@ class Rollout:
         ):
             for kind, place, version in replacements(number):
                 busy = len(self.ledger) + SHORT_CALLERS
-                wait_until(partial(self._has_accepted, busy), "calls are answered", seconds=60)
+                wait_until(partial(self._has_grown, busy), "calls are answered", seconds=60)
                 if kind == "api":
                     self._deployment.replace_api(place, version)
                 else:
@@ -132,8 +132,8 @@ class Rollout:
                 self.checker.look()
             self._deployment.wait_for_workers()
 
-    def _has_accepted(self, number: int) -> bool:
-        return len(self.ledger) > number
+    def _has_grown(self, beyond: int) -> bool:
+        return len(self.ledger) > beyond
 
     def handed_back(self) -> Counter[str]:
         return Counter(
@@ -161,7 +161,7 @@ class Rollout:
         for promise in self.ledger.promises:
             schema, value = self._stack.client.hmget(f"neoserve:job:{promise.job_id}", "schema", FIELD)
             if schema is not None:
-                yield promise.job_id, int(schema), value
+                yield promise.job_id, int(schema), None if value is None else str(value)
 
 
 def broken_promises(rollout: Rollout, deployment: Deployment, tally: Tally) -> Iterator[str]:

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from tasks.jobs.attendance import Attendance
 from tasks.jobs.connection import connect
+from tasks.jobs.event_hub import EventHub
+from tasks.jobs.events import START, EventLog
 from tasks.jobs.listener import JobListener
 from tasks.jobs.store import JobStore
 from tests.factories import make_card
@@ -46,3 +49,20 @@ def test_the_whole_life_of_a_job_needs_no_more_than_its_own_keys(
         assert store.server_run_id() == "", "INFO is forbidden to this user"
         assert store.stats().num_held == store.num_queued() == 0
     listener.stop()
+
+
+def test_streams_need_no_more_either(restricted_url: str) -> None:
+    with connect(restricted_url) as client, connect(restricted_url) as reading:
+        store = JobStore(client)
+        attendance = Attendance(store)
+        hub = EventHub(reading, EventLog(client))
+        hub.start()
+        submit(store, "a")
+        with hub.follow("a", START) as feed:
+            wait_until(lambda: not feed.read(0).events and hub.serves(feed), "the stream is read")
+            assert finish(store, claim(store), "text")
+            assert [event.kind for event in feed.read(10).events] == ["started", "token", "done"]
+        attendance.attend("a", "one")
+        attendance.attend("a", "other")
+        assert [attendance.leave("a", "one"), attendance.leave("a", "other")] == [1, 0]
+        hub.stop()

@@ -33,7 +33,7 @@ def test_a_queued_job_shows_its_place(client: FlaskClient) -> None:
     assert answer.json is not None
     assert answer.json["id"] == second
     assert answer.json["queue"] == {"position": 2}
-    assert answer.json["urls"] == {"self": f"/jobs/{second}", "cancel": f"/jobs/{second}/cancel"}
+    assert answer.json["urls"]["events"] == f"/jobs/{second}/events"
     assert answer.headers["Retry-After"]
     assert client.get(f"/jobs/{first}").json["queue"]["position"] == 1  # type: ignore[index]
 

@@ -73,7 +73,7 @@ def test_a_number_is_nothing_else(value: Any) -> None:
     assert list(refusals(temperature=value)) == ["temperature"]
 
 
-@pytest.mark.parametrize("field", ["webhook", "webhook_events", "cancel_on_disconnect", "prompt", "Text"])
+@pytest.mark.parametrize("field", ["webhook", "webhook_events", "prompt", "Text"])
 def test_fields_that_nothing_reads_are_refused(field: str) -> None:
     assert refusals(**{field: "x"}) == {field: "is not a field of this request"}
 

@@ -12,8 +12,8 @@ from tests.job_steps import WORKER, claim, claimed_ids, finish, step, submit, te
 from tests.time_travel import let_pass
 
 
-def lose(store: JobStore) -> None:
-    claim(store)
+def lose(store: JobStore, *, started: bool = True) -> None:
+    step(store, claim(store), started=started)
     let_pass(store, 11)
     store.reap()
 
@@ -49,12 +49,23 @@ def test_a_job_that_lost_two_workers_runs_alone_and_fails_with_the_third(store: 
     assert not claim(store).alone
     let_pass(store, 11)
     store.reap()
-    assert claim(store).alone
+    last = claim(store)
+    assert last.alone
+    step(store, last)
     let_pass(store, 11)
     assert store.reap() == ReapReport(worker_lost=1)
     job = store.get("poison")
     assert (job.status, job.losses, job.attempt) == (JobStatus.FAILED, 3, 3)
     assert error_code(store, "poison") == "worker_lost"
+
+
+def test_a_job_that_only_waited_to_run_alone_does_not_fail_with_its_worker(store: JobStore) -> None:
+    submit(store, "good")
+    for _ in range(4):
+        lose(store, started=False)
+    job = store.get("good")
+    assert (job.status, job.losses, job.attempt) == (JobStatus.QUEUED, 2, 4)
+    assert claim(store).alone
 
 
 def test_being_handed_back_is_no_loss(store: JobStore) -> None:

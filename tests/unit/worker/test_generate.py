@@ -210,6 +210,37 @@ def test_a_job_that_took_down_two_workers_runs_alone(worker: Worker) -> None:
     assert worker.store.get("again").completed_at <= worker.store.get("later").started_at  # type: ignore[operator]
 
 
+def test_a_suspect_is_not_looked_at_before_the_record_says_that_it_runs(worker: Worker) -> None:
+    worker.submit("suspect")
+    lose(worker.store, "suspect", 2)
+    worker.faulty.replies_to_lose.append("step")
+    seen: list[JobStatus] = []
+    encode = worker.encode
+
+    def look(text: str) -> tuple[int, ...]:
+        seen.append(worker.store.get("suspect").status)
+        return encode(text)
+
+    worker.encode = look
+    worker.writer.start()
+    worker.ring()
+    worker.steps.allow_all()
+    wait_until(lambda: worker.store.get("suspect").status is JobStatus.SUCCEEDED, "it runs after all")
+    assert seen == [JobStatus.RUNNING]
+
+
+def test_a_suspect_that_waits_for_the_record_can_be_handed_back(worker: Worker) -> None:
+    worker.submit("suspect")
+    lose(worker.store, "suspect", 2)
+    thread = worker.ring()
+    wait_until(lambda: worker.held("suspect") and worker.held("suspect").started, "it is about to run")  # type: ignore[union-attr]
+    worker.writer.hand_back()
+    worker.writer.exchange()
+    thread.join(5)
+    job = worker.store.get("suspect")
+    assert (job.status, job.losses) == (JobStatus.QUEUED, 2)
+
+
 def test_a_suspect_that_is_canceled_while_it_waits_lets_the_others_in_again(worker: Worker) -> None:
     worker.submit("suspect")
     lose(worker.store, "suspect", 2)

@@ -1,0 +1,139 @@
+"""The stream of one job to one reader."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from api.company import Guest
+from api.event_format import COMMENT, RETRY
+from api.job_events import JobEvents
+from tasks.jobs.deadline import time_limit
+from tasks.jobs.errors import JobGone, JobNotFound, JobsError, OtherVersion, StoreUnavailable
+from tasks.jobs.event_feed import Batch, Feed
+from tasks.jobs.models import Job
+from tasks.jobs.store import JobStore
+
+Describe = Callable[[JobsError], Mapping[str, Any]]
+
+HEARTBEAT_SECONDS = 15.0
+#: How often the record is read: it knows the place in the queue, and ends of which the stream does not tell.
+LOOK_SECONDS = 5.0
+#: How long one question to the store may take, and how long it is left alone when it cannot be used.
+ASK_SECONDS = 4.0
+PAUSE_SECONDS = 1.0
+
+
+class JobStream:
+    """Iterate over it for what to send, in pieces; each is to be sent at once.
+
+    `end` says how it has ended: done, draining or error; gone as long as only the client can have ended it.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        job: Job,
+        feed: Feed,
+        first: Batch,
+        guest: Guest,
+        *,
+        draining: threading.Event,
+        describe: Describe,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`first` is what `feed` had to begin with; `describe` makes a problem document."""
+        self._store = store
+        self._job = job
+        self._feed = feed
+        self._first = first
+        self._guest = guest
+        self._draining = draining
+        self._describe = describe
+        self._clock = clock
+        self._told = JobEvents(job.id, feed.resumed.attempt if feed.resumed else 0)
+        self._look_at = clock() + LOOK_SECONDS
+        self._beat_at = clock() + HEARTBEAT_SECONDS
+        self._asked = self._hung_up = False
+        self.end = "gone"
+
+    def ask(self) -> None:
+        """Send something soon, to see whether anybody reads. From any thread."""
+        self._asked = True
+        self._feed.wake()
+
+    def hang_up(self) -> None:
+        """The client has gone. From any thread."""
+        self._hung_up = True
+        self._feed.wake()
+
+    def wake(self) -> None:
+        """Look whether the server drains. From any thread."""
+        self._feed.wake()
+
+    def __iter__(self) -> Iterator[bytes]:
+        # Never nothing: the client is to see that it is heard.
+        yield self._told.queued(self._job) + self._read(self._first) or COMMENT
+        while self.end == "gone" and not self._hung_up:
+            if self._draining.is_set():
+                self.end = "draining"
+                yield RETRY
+                return
+            piece = self._next_piece()
+            if piece or self._asked or self._clock() >= self._beat_at:
+                self._asked = False
+                self._beat_at = self._clock() + HEARTBEAT_SECONDS
+                yield piece or COMMENT
+
+    def _next_piece(self) -> bytes:
+        try:
+            with time_limit(ASK_SECONDS):
+                return self._news()
+        except StoreUnavailable:
+            self._feed.pause(PAUSE_SECONDS)
+            return b""
+        except (JobNotFound, JobGone, OtherVersion) as error:
+            self.end = "error"
+            return self._told.failed(self._describe(error))
+
+    def _news(self) -> bytes:
+        if self._told.done is not None:
+            return self._recorded_end(self._told.done.id)
+        if self._job.status.terminal:
+            return self._rest()
+        if self._clock() >= self._look_at:
+            return self._look()
+        timeout = min(self._look_at, self._beat_at) - self._clock()
+        return self._read(self._feed.read(max(0.0, timeout)))
+
+    def _read(self, batch: Batch) -> bytes:
+        if batch.anew:
+            self._told.forget()
+        return self._told.recorded(batch.events)
+
+    def _look(self) -> bytes:
+        self._look_at = self._clock() + LOOK_SECONDS
+        self._guest.renew()
+        self._read_record()
+        return self._told.queued(self._job)
+
+    def _recorded_end(self, event_id: str) -> bytes:
+        self._read_record()
+        if not self._job.status.terminal:  # The server has lost the end since.
+            self._told.done = None
+            return b""
+        self.end = "done"
+        return self._told.ended(self._job, event_id)
+
+    def _rest(self) -> bytes:
+        """Of a job that is over by its record: what the stream has, then what the record has."""
+        batch = self._feed.catch_up()
+        if batch.events or batch.anew:
+            return self._read(batch)
+        self.end = "done"
+        return self._told.replayed(self._job)
+
+    def _read_record(self) -> None:
+        self._job = self._store.get(self._job.id, owner=self._job.owner)
