@@ -38,7 +38,8 @@ local function expect_sorted(...)
 end
 
 local function check_indexes()
-  expect_sorted(key('due'), key('index'), key('leases'), key('queued'), key('registered'), key('seen'), key('workers'))
+  expect_sorted(key('due'), key('index'), key('leases'), key('queued'), key('registered'), key('schemas'), key('seen'),
+    key('workers'))
 end
 
 local function check_queue(fingerprint, priority)
