@@ -9,6 +9,8 @@ from flask import Flask
 
 from api.access import register_access
 from api.background import Background, MetricsPort
+from api.batch_routes import batches as batch_routes
+from api.batch_submission import BatchSubmission
 from api.company import Company
 from api.event_routes import events
 from api.hangups import Hangups
@@ -26,6 +28,7 @@ from api.settings import ApiSettings
 from api.streams import Streams
 from api.submission import Submission
 from api.waiting import Listener, WaitingRoom
+from tasks.jobs.batch_store import BatchStore
 from tasks.jobs.connection import connect
 from tasks.jobs.event_hub import EventHub
 from tasks.jobs.events import EventLog
@@ -61,11 +64,14 @@ def create_app(
     hangups = hangups or Hangups()
     hub = hub or EventHub(store.client, EventLog(store.client, store.namespace), store.namespace)
     seats, company = Seats(settings.max_waiters), Company(store, hangups)
+    submission = Submission(settings, store, ring)
+    batches = BatchStore(store.client, store.namespace, durable=settings.durable_submit)
     app.extensions[EXTENSION] = Service(
         settings=settings,
         store=store,
         metrics=metrics,
-        submission=Submission(settings, store, ring),
+        submission=submission,
+        batches=BatchSubmission(settings, batches, submission, ring),
         waiting=WaitingRoom(store, listener, metrics, seats, company, draining=draining),
         streams=Streams(store, hub, seats, company, hangups, metrics, draining=draining),
         fleet=RecentFleet(store.fleet),
@@ -74,6 +80,7 @@ def create_app(
     app.register_blueprint(jobs)
     app.register_blueprint(events)
     app.register_blueprint(job_list)
+    app.register_blueprint(batch_routes)
     app.register_blueprint(service_routes)
     register_access(app)
     register_problems(app)

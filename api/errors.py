@@ -12,6 +12,8 @@ ApiError
 ├── DeadlineUnmeetable       422
 ├── JobFinished              409
 ├── JobNotEnded              409
+├── BatchFinished            409
+├── TooManyUploads           429
 ├── JobUnsuccessful          409, 500, 503, 504
 ├── Busy                     503
 └── Draining                 503
@@ -179,6 +181,29 @@ class JobNotEnded(ApiError):
     def __init__(self, job: Job) -> None:
         self.job = job
         super().__init__()
+
+
+class BatchFinished(ApiError):
+    """The batch has already ended; there is nothing to cancel."""
+
+    status = 409
+    code = "batch_finished"
+
+    def __init__(self, batch: Mapping[str, Any]) -> None:
+        """`batch` as clients see it."""
+        self.batch = batch
+        super().__init__()
+
+    def members(self) -> Mapping[str, Any]:
+        return {"batch": self.batch}
+
+
+class TooManyUploads(ApiError):
+    """This server reads as many batches at the moment as it can; send this one again."""
+
+    status = 429
+    code = "too_many_uploads"
+    retry_after_seconds = 5
 
 
 class JobUnsuccessful(ApiError):

@@ -46,6 +46,10 @@ def read_json_object(request: Request) -> dict[str, Any]:
 def require_json(request: Request) -> None:
     if request.mimetype != "application/json":
         raise UnsupportedMediaType()
+    require_plain_text(request)
+
+
+def require_plain_text(request: Request) -> None:
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if charset not in ("utf-8", "utf8", "us-ascii"):
         raise UnsupportedMediaType("The body must be encoded in UTF-8.")
@@ -59,12 +63,17 @@ def read_body(request: Request) -> bytes:
     except (ClientDisconnected, OSError, ParseException):  # the last: chunks that are none
         raise IncompleteBody() from None
     # gunicorn and werkzeug both take the end of the connection for the end of the body.
-    if len(body) < (request.content_length or 0):
+    check_size(request, len(body))
+    return body
+
+
+def check_size(request: Request, size: int) -> None:
+    """Raises IncompleteBody or PayloadTooLarge for a body of which so much has come when it was over."""
+    if size < (request.content_length or 0):
         raise IncompleteBody()
     # And werkzeug cuts a chunked body at its limit without a word; that limit is one byte above ours.
-    if request.max_content_length is not None and len(body) >= request.max_content_length:
+    if request.max_content_length is not None and size >= request.max_content_length:
         raise PayloadTooLarge(request.max_content_length - 1, request.content_length)
-    return body
 
 
 def parse_json(body: bytes) -> Any:

@@ -24,8 +24,11 @@ PROBLEM_TYPE = "application/problem+json"
 STATUS_OF_STORE_ERROR: Mapping[type[jobs.JobsError], tuple[int, int | None]] = {
     jobs.JobNotFound: (404, None),
     jobs.JobGone: (410, None),
+    jobs.BatchNotFound: (404, None),
+    jobs.BatchGone: (410, None),
     jobs.UnknownModel: (422, None),
     jobs.IdempotencyKeyReused: (422, None),
+    jobs.BatchesFull: (429, 30),
     jobs.NoModel: (503, 5),
     jobs.OtherVersion: (503, 5),
     jobs.StoreUnavailable: (503, 2),
@@ -156,7 +159,7 @@ def shown(text: str) -> str:
 
 
 def on_too_large(_: RequestEntityTooLarge) -> Response:
-    limit = current_service().settings.max_body_bytes
+    limit = (request.max_content_length or 1) - 1
     return on_api_error(PayloadTooLarge(limit, request.content_length))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Response
 
+from tasks.jobs.batch import ItemResult
 from tasks.jobs.models import Job, JobStatus
 from tasks.jobs.record import as_dict
 
@@ -42,6 +43,7 @@ def render_job(job: Job) -> dict[str, Any]:
         "metrics": render_metrics(job),
         "error": as_dict(job.error) if job.error else None,
         "retry_of": job.retry_of,
+        "batch_id": job.batch_id,
         "urls": {
             "self": f"/jobs/{job.id}",
             "cancel": f"/jobs/{job.id}/cancel",
@@ -72,7 +74,7 @@ def render_progress(job: Job) -> dict[str, Any] | None:
     return {"tokens": job.num_tokens, "max_new_tokens": job.parameters.max_tokens}
 
 
-def render_result(job: Job) -> list[dict[str, Any]] | None:
+def render_result(job: Job | ItemResult) -> list[dict[str, Any]] | None:
     if not job.rows:
         return None
     prompt = job.text if job.parameters.return_full_text else ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic import model_validator as validates_model
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -22,6 +22,8 @@ MAX_ERRORS = 20
 
 #: Fields whose text belongs to the client alone: errors never repeat it.
 PRIVATE_FIELDS = frozenset({"text", "stop", "metadata"})
+
+Parsed = TypeVar("Parsed", bound=BaseModel)
 
 #: Clearer words than pydantic's, by its error type.
 MESSAGES = {
@@ -40,6 +42,18 @@ def as_tuple(stop: Any) -> Any:
     return tuple(stop) if isinstance(stop, list) else stop
 
 
+def check_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    size = len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > MAX_METADATA_BYTES:
+        raise PydanticCustomError(
+            "metadata_too_large",
+            "must be at most {limit} bytes as JSON, not {size}",
+            {"limit": MAX_METADATA_BYTES, "size": size},
+        )
+    return metadata
+
+
+Metadata = Annotated[dict[str, Any], AfterValidator(check_metadata)]
 StopString = Annotated[str, Field(min_length=1, max_length=MAX_STOP_CHARS)]
 
 
@@ -65,19 +79,7 @@ class PredictRequest(BaseModel):
     deadline_s: Annotated[float, Field(gt=0, le=SEVEN_DAYS_SECONDS)] | None = None
     ttl_s: int = Field(3600, ge=1, le=SEVEN_DAYS_SECONDS)
     cancel_on_disconnect: bool = False
-    metadata: dict[str, Any] = Field(default_factory=dict)
-
-    @field_validator("metadata")
-    @classmethod
-    def metadata_is_small(cls, metadata: dict[str, Any]) -> dict[str, Any]:
-        size = len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode())
-        if size > MAX_METADATA_BYTES:
-            raise PydanticCustomError(
-                "metadata_too_large",
-                "must be at most {limit} bytes as JSON, not {size}",
-                {"limit": MAX_METADATA_BYTES, "size": size},
-            )
-        return metadata
+    metadata: Metadata = Field(default_factory=dict)
 
     @validates_model(mode="after")
     def only_one_length_is_given(self) -> PredictRequest:
@@ -96,8 +98,13 @@ class PredictRequest(BaseModel):
 
 def parse_request(body: Mapping[str, Any]) -> PredictRequest:
     """Raises InvalidParameters with one entry for each field that cannot be used (the first 20)."""
+    return parse_as(PredictRequest, body)
+
+
+def parse_as(kind: type[Parsed], body: Mapping[str, Any]) -> Parsed:
+    """Raises InvalidParameters as parse_request() does."""
     try:
-        return PredictRequest.model_validate(body)
+        return kind.model_validate(body)
     except ValidationError as error:
         details = error.errors(include_url=False)[:MAX_ERRORS]
         raise InvalidParameters([describe(each) for each in details]) from None

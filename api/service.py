@@ -8,6 +8,7 @@ from typing import cast
 
 from flask import current_app
 
+from api.batch_submission import BatchSubmission
 from api.metrics import ApiMetrics
 from api.recent_fleet import RecentFleet
 from api.settings import ApiSettings
@@ -33,6 +34,7 @@ class Service:
     store: JobStore
     metrics: ApiMetrics
     submission: Submission
+    batches: BatchSubmission
     waiting: WaitingRoom
     streams: Streams
     fleet: RecentFleet

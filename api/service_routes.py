@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 from prometheus_client.exposition import choose_encoder
 
+from api.batch_request import MAX_ITEMS
 from api.errors import Draining
 from api.health import render_fleet
 from api.json_body import MAX_DEPTH
@@ -62,6 +63,9 @@ def info() -> Response:
         "max_json_depth": MAX_DEPTH,
         "max_metadata_bytes": MAX_METADATA_BYTES,
         "max_queued": settings.max_queued,
+        "max_items_of_a_batch": min(MAX_ITEMS, settings.max_batch_items),
+        "max_batch_items": settings.max_batch_items,
+        "max_batch_bytes": settings.max_batch_bytes,
         "max_ttl_s": SEVEN_DAYS_SECONDS,
         "max_wait_s": MAX_WAIT_SECONDS,
         "default_wait_s": settings.sync_wait_seconds,

@@ -66,6 +66,18 @@ class ApiSettings(Settings):
     max_body_bytes: int = setting(
         "NEOSERVE_MAX_BODY_BYTES", 262144, "Largest request body in bytes; beyond it 413.", parse_count
     )
+    max_batch_items: int = setting(
+        "NEOSERVE_MAX_BATCH_ITEMS",
+        50000,
+        "Items of all batches together that have not ended; a batch that goes beyond it is refused with 429.",
+        parse_count,
+    )
+    max_batch_bytes: int = setting(
+        "NEOSERVE_MAX_BATCH_BYTES",
+        33554432,
+        "Largest body of a batch in JSON lines; one in JSON may have up to 4 MiB of it.",
+        parse_count,
+    )
     max_prompt_chars: int = setting(
         "NEOSERVE_MAX_PROMPT_CHARS",
         65536,

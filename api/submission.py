@@ -18,6 +18,7 @@ from api.resolve import resolve_parameters
 from api.same_again import same_again
 from api.settings import ApiSettings
 from api.token_counter import TokenCounter
+from tasks.jobs.card import ModelCard
 from tasks.jobs.errors import QueueFull
 from tasks.jobs.models import NewJob, Priority
 from tasks.jobs.protocol import Submitted
@@ -52,7 +53,7 @@ class Submission:
         Raises InvalidParameters, PromptTooLong, DeadlineUnmeetable and what JobStore.submit raises; then
         nothing is recorded.
         """
-        job = self._resolve(request, idempotency_key, job_id)
+        job = self.resolve(request, self.card(request.model), job_id, idempotency_key)
         if job.deadline_seconds is not None:
             wait_seconds = self._store.expected_wait(job)
             if wait_seconds is not None and wait_seconds > job.deadline_seconds:
@@ -81,14 +82,20 @@ class Submission:
         except QueueFull:
             raise refusal from None
 
-    def _resolve(self, request: PredictRequest, idempotency_key: str | None, job_id: str) -> NewJob:
+    def card(self, model: str | None) -> ModelCard:
+        """Raises what RecentCards.choose raises."""
+        return self._cards.choose(model)
+
+    def resolve(
+        self, request: PredictRequest, card: ModelCard, job_id: str, idempotency_key: str | None = None
+    ) -> NewJob:
+        """Exactly what would run. Raises InvalidParameters, PromptTooLong and StoreUnavailable."""
         if len(request.text) > self._settings.max_prompt_chars:
             raise PromptTooLong.of(
                 "text",
                 f"must have at most {self._settings.max_prompt_chars} characters "
                 f"(given: {len(request.text)} characters)",
             )
-        card = self._cards.choose(request.model)
         num_prompt_tokens = self._tokens.count(card, request.text)
         if num_prompt_tokens == 0:
             raise InvalidParameters.of("text", "holds nothing that the model's tokenizer knows")

@@ -11,6 +11,7 @@ import fakeredis
 import pytest
 import redis
 
+from tasks.jobs.batch_store import BatchStore
 from tasks.jobs.connection import connect
 from tasks.jobs.store import JobStore
 from tests.services import RealServer, required_valkey
@@ -85,3 +86,8 @@ def store_client(store_backend: str, request: pytest.FixtureRequest) -> redis.Re
 @pytest.fixture
 def store(store_client: redis.Redis) -> JobStore:
     return JobStore(store_client)
+
+
+@pytest.fixture
+def batches(store: JobStore) -> BatchStore:
+    return BatchStore(store.client, store.namespace)

@@ -9,15 +9,19 @@ from tasks.jobs.store import JobStore
 
 _AGE = """
 local ns, by_ms = ARGV[1], tonumber(ARGV[2])
-for _, name in ipairs({'due', 'index', 'leases', 'queued', 'registered', 'schemas', 'seen', 'workers'}) do
+for _, name in ipairs({
+  'batches', 'due', 'index', 'leases', 'queued', 'queued_items', 'registered', 'schemas', 'seen', 'workers',
+}) do
   for _, member in ipairs(redis.call('ZRANGE', ns .. ':' .. name, 0, -1)) do
     redis.call('ZINCRBY', ns .. ':' .. name, -by_ms, member)
   end
 end
 local times = {'created_at', 'deadline_at', 'started_at', 'first_token_at', 'completed_at', 'expires_at'}
-for _, job in ipairs(redis.call('KEYS', ns .. ':job:*')) do
-  for i, time in ipairs(redis.call('HMGET', job, unpack(times))) do
-    if time and time ~= '' then redis.call('HSET', job, times[i], string.format('%d', time - by_ms)) end
+for _, pattern in ipairs({':job:*', ':batch:*'}) do
+  for _, record in ipairs(redis.call('KEYS', ns .. pattern)) do
+    for i, time in ipairs(redis.call('HMGET', record, unpack(times))) do
+      if time and time ~= '' then redis.call('HSET', record, times[i], string.format('%d', time - by_ms)) end
+    end
   end
 end
 for _, flow in ipairs(redis.call('KEYS', ns .. ':flow:*')) do

@@ -5,9 +5,12 @@ JobsError
 │   ├── NotDurable
 │   └── StoreBroken
 ├── QueueFull
+├── BatchesFull
 ├── IdempotencyKeyReused
 ├── JobNotFound
 ├── JobGone
+├── BatchNotFound
+├── BatchGone
 ├── NoModel
 ├── UnknownModel
 ├── OtherVersion
@@ -60,6 +63,20 @@ class QueueFull(JobsError):
         self.free_in_seconds = free_in_seconds
 
 
+class BatchesFull(JobsError):
+    """Too many items of batches have not ended; nothing was recorded."""
+
+    code = "batches_full"
+
+    def __init__(self, limit: int, unfinished: int, total: int) -> None:
+        super().__init__(
+            f"{unfinished} items of batches have not ended, this batch has {total}, and the limit is "
+            f"{limit}; nothing was recorded."
+        )
+        self.limit = limit
+        self.unfinished = unfinished
+
+
 class IdempotencyKeyReused(JobsError):
     """The idempotency key was used before, with another request."""
 
@@ -76,6 +93,18 @@ class JobGone(JobsError):
     """The job ended and its retention is over."""
 
     code = "gone"
+
+
+class BatchNotFound(JobsError):
+    """There is no such batch."""
+
+    code = "batch_not_found"
+
+
+class BatchGone(JobsError):
+    """The batch ended and its retention is over."""
+
+    code = "batch_gone"
 
 
 class NoModel(JobsError):

@@ -117,3 +117,4 @@ class Job:
     error: JobError | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     retry_of: str | None = None
+    batch_id: str | None = None  #: Of the batch whose item it is.

@@ -51,7 +51,7 @@ def encode_new_job(new: NewJob) -> dict[str, str | int]:
         "deadline_ms": "" if new.deadline_seconds is None else round(new.deadline_seconds * 1000),
         "cancel_on_disconnect": int(new.cancel_on_disconnect),
         "metadata": to_json(dict(new.metadata)),
-        "idempotency": _idempotency_name(new.owner, new.idempotency_key),
+        "idempotency": idempotency_name(new.owner, new.idempotency_key),
         "retry_of": new.retry_of or "",
     }
 
@@ -83,6 +83,10 @@ def encode_rows(rows: Sequence[Row]) -> str:
     return to_json([as_dict(row) for row in rows])
 
 
+def decode_rows(text: str | None) -> tuple[Row, ...]:
+    return tuple(decode_known(Row, row) for row in json.loads(text or "[]"))
+
+
 def decode_job(flat: Sequence[str]) -> Job:
     """From the reply of HGETALL. Raises OtherVersion."""
     record = dict(zip(flat[::2], flat[1::2], strict=True))
@@ -91,7 +95,7 @@ def decode_job(flat: Sequence[str]) -> Job:
         id=record["id"],
         status=JobStatus(record["status"]),
         text=record["text"],
-        parameters=_decode_parameters(record["parameters"]),
+        parameters=decode_parameters(record["parameters"]),
         model=record["model"],
         fingerprint=record["fingerprint"],
         num_prompt_tokens=int(record["num_prompt_tokens"]),
@@ -109,10 +113,11 @@ def decode_job(flat: Sequence[str]) -> Job:
         deadline_at=_seconds(record, "deadline_at"),
         cancel_requested=record.get("cancel_requested") == "1",
         cancel_on_disconnect=record.get("cancel_on_disconnect") == "1",
-        rows=tuple(decode_known(Row, row) for row in json.loads(record.get("rows", "[]"))),
-        error=_decode_error(record),
+        rows=decode_rows(record.get("rows")),
+        error=decode_error(record),
         metadata=json.loads(record["metadata"]),
         retry_of=record["retry_of"] or None,
+        batch_id=record.get("batch") or None,
     )
 
 
@@ -130,12 +135,12 @@ def decode_known(kind: type[Known], values: Mapping[str, Any]) -> Known:
     return kind(**{each.name: values[each.name] for each in fields(kind) if each.name in values})
 
 
-def _decode_parameters(text: str) -> Parameters:
+def decode_parameters(text: str) -> Parameters:
     values = json.loads(text)
     return decode_known(Parameters, {**values, "stop": tuple(values["stop"])})
 
 
-def _decode_error(record: Mapping[str, str]) -> JobError | None:
+def decode_error(record: Mapping[str, str]) -> JobError | None:
     if not record.get("error_code"):
         return None
     return JobError(code=record["error_code"], detail=record["error_detail"])
@@ -146,6 +151,6 @@ def _seconds(record: Mapping[str, str], name: str) -> float | None:
     return int(value) / 1000 if value else None
 
 
-def _idempotency_name(owner: str, key: str | None) -> str:
+def idempotency_name(owner: str, key: str | None) -> str:
     """Clients choose their keys freely; a hash keeps the name short and each owner's keys apart."""
     return "" if key is None else hashlib.sha256(f"{owner}\0{key}".encode()).hexdigest()

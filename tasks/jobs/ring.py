@@ -38,6 +38,9 @@ class Ring(Protocol):
     def message(self, job_id: str) -> RingMessage:
         """A ring for a script to put into the queue; it wakes one worker. `job_id` is for tracing only."""
 
+    def template(self, batch_id: str, /) -> RingMessage:
+        """The same for each item of a batch: the script that makes it a job puts its id for the two marks."""
+
 
 class CeleryRing:
     """Rings through the Celery queue. Thread-safe; it connects at the first ring.
@@ -54,6 +57,9 @@ class CeleryRing:
 
     def message(self, job_id: str) -> RingMessage:
         return RingMessage(list=self.list, entry=self._template.addressed(job_id))
+
+    def template(self, batch_id: str, /) -> RingMessage:
+        return RingMessage(list=self.list, entry=self._template.naming(batch_id))
 
     def ring(self, job_id: str) -> None:
         """Wake one worker at once. Raises RingFailed."""
@@ -85,6 +91,9 @@ class RecordingRing:
     def message(self, job_id: str) -> RingMessage:
         return RingMessage(list=self.LIST, entry=job_id)
 
+    def template(self, _batch_id: str, /) -> RingMessage:
+        return RingMessage(list=self.LIST, entry=_Template.TASK)
+
 
 class _Template:
     """A Celery message for any job: the text is made once, with marks where messages differ."""
@@ -106,13 +115,14 @@ class _Template:
 
     def addressed(self, job_id: str) -> str:
         """The message of a task of its own, which names that job."""
-        body = base64.b64encode(to_json([[job_id], *self._rest]).encode()).decode()
-        return (
-            self._text.replace(self.TASK, str(uuid.uuid4()))
-            .replace(self.TAG, str(uuid.uuid4()))
-            .replace(self.BODY, body)
-            .replace(f'"{self.ARGUMENTS}"', to_json(repr([job_id])))
-        )
+        text = self.naming(job_id)
+        return text.replace(self.TASK, str(uuid.uuid4())).replace(self.TAG, str(uuid.uuid4()))
+
+    def naming(self, rung_by: str) -> str:
+        """With the marks of the task's own ids left in it; batch.lua knows these."""
+        body = base64.b64encode(to_json([[rung_by], *self._rest]).encode()).decode()
+        text = self._text.replace(self.BODY, body)
+        return text.replace(f'"{self.ARGUMENTS}"', to_json(repr([rung_by])))
 
 
 def _celery_message(settings: Settings) -> Mapping[str, Any]:

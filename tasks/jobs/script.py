@@ -22,7 +22,15 @@ _NOT_NOW = ("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS",
 #: In replies about a key of another type; the prelude's own names it.
 _WRONG_TYPE = re.compile(r"WRONGTYPE (?:(\S+ is a \w+ and should be a \w+)|)")
 
-_READS = frozenset({"fleet", "get", "list", "models", "outlook", "stats", "tokenizer"})
+_READS = frozenset(
+    {"batch_get", "batch_results", "fleet", "get", "list", "models", "outlook", "stats", "tokenizer"}
+)
+
+#: What a full memory refuses, before the first write.
+_ACCEPTS = frozenset({"batch_put", "batch_start", "submit"})
+
+#: In front of every script, in this order.
+_SHARED = ("prelude", "enter", "batch")
 
 Argument = str | int | float
 
@@ -45,7 +53,7 @@ def unavailable_as_such() -> Iterator[None]:
 
 
 class Scripts:
-    """Runs `scripts/<name>.lua` behind the common prelude; a server that lost the script gets it again."""
+    """Runs `scripts/<name>.lua` behind what all share; a server that lost the script gets it again."""
 
     def __init__(self, client: redis.Redis, namespace: str) -> None:
         self._client = client
@@ -93,7 +101,8 @@ class Scripts:
         return self._sources[name]
 
     def _read(self, name: str) -> tuple[str, str]:
-        source = f"{self._first_line(name)}local SCHEMA = {SCHEMA_VERSION}\n{_text('prelude')}\n{_text(name)}"
+        parts = [f"local SCHEMA = {SCHEMA_VERSION}", *map(_text, (*_SHARED, name))]
+        source = self._first_line(name) + "\n".join(parts)
         return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     def _first_line(self, name: str) -> str:
@@ -105,7 +114,7 @@ class Scripts:
             return ""
         if name in _READS:
             return "#!lua flags=no-writes\n"
-        return "#!lua\n" if name == "submit" else "#!lua flags=allow-oom\n"
+        return "#!lua\n" if name in _ACCEPTS else "#!lua flags=allow-oom\n"
 
 
 @cache

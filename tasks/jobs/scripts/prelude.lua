@@ -38,14 +38,19 @@ local function expect_sorted(...)
 end
 
 local function check_indexes()
-  expect_sorted(key('due'), key('index'), key('leases'), key('queued'), key('registered'), key('schemas'), key('seen'),
-    key('workers'))
+  expect_sorted(key('batches'), key('due'), key('index'), key('leases'), key('queued'), key('queued_items'),
+    key('registered'), key('schemas'), key('seen'), key('workers'))
 end
 
 local function check_queue(fingerprint, priority)
   expect_sorted(key('queue', fingerprint, priority), key('turns', fingerprint, priority))
   expect('hash', key('waiting', fingerprint, priority))
   expect('hash', key('served', fingerprint))
+end
+
+local function check_owner(owner)
+  expect('set', key('owners'))
+  expect('zset', key('owned', owner))
 end
 
 -- Where a queue keeps its jobs, and how many of them each owner has (`waiting`) and the owner's last turn.
@@ -56,7 +61,7 @@ end
 local CONTROL = {
   'id', 'status', 'worker', 'attempt', 'losses', 'owner', 'fingerprint', 'priority', 'member', 'turn', 'ttl_seconds',
   'created_at', 'deadline_at', 'cancel_requested', 'started_at', 'first_token_at', 'idempotency', 'num_rows', 'lengths',
-  'schema', 'num_tokens', 'work',
+  'schema', 'num_tokens', 'work', 'batch', 'batch_index',
 }
 
 local function find_job(id)
@@ -161,11 +166,13 @@ local function join_queue(job)
   end
   redis.call('ZADD', key('queued'), job.created_at, job.id)
   redis.call('ZADD', key('due'), due, job.id)
+  if job.batch ~= '' then redis.call('ZADD', key('queued_items'), job.created_at, job.id) end
 end
 
 local function leave_queue(job)
   redis.call('ZREM', key('queued'), job.id)
   redis.call('ZREM', key('due'), job.id)
+  if job.batch ~= '' then redis.call('ZREM', key('queued_items'), job.id) end
   if redis.call('ZREM', queue_key(job, 'queue'), job.member) == 0 then return end
   count_work(job, -1)
   if redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, -1) > 0 then return end
@@ -203,6 +210,8 @@ local function tell_end(id)
   redis.call('PUBLISH', key('ended'), id .. ' ' .. told)
 end
 
+local item_ended -- In batch.lua: what the end of a job means for its batch.
+
 -- The one terminal write. The rest of ARGV are further fields and values of the record.
 local function end_job(job, status, ...)
   local expires = now + tonumber(job.ttl_seconds) * 1000
@@ -217,6 +226,7 @@ local function end_job(job, status, ...)
   redis.pcall('HINCRBY', key('counters'), 'ended_' .. status, 1)
   redis.call('PEXPIREAT', key('events', job.id), math.min(expires, now + KEEP_STREAM_MS))
   tell_end(job.id)
+  if job.batch ~= '' then item_ended(job, status) end
 end
 
 -- An end that no worker wrote: nobody may finish the job after it.

@@ -1,6 +1,8 @@
 -- ARGV: namespace, losses that end a job, ms of outages in which no lease ran. Answer: counts by name, flat; `more` when a
 -- batch was full, `astray` when jobs are in no place and this caller is to look for them.
 local BATCH = 100
+local BATCHES = 10
+local LOOK_AT_BATCHES_MS = 10000
 local KEEP_WORKER_MS = 3600000
 -- As long as a job that has ended and its tombstone may be kept.
 local KEEP_SCHEMA_MS = 8 * 86400000
@@ -98,6 +100,21 @@ local function look_at_waiting(job)
   count('model_unavailable')
 end
 
+-- What a worker of an earlier version has ended, or somebody deleted, has brought no next item in.
+local function repair(batch)
+  local live = redis.call('HGETALL', key('batch_live', batch.id))
+  for i = 1, #live, 2 do
+    local job = find_job(live[i + 1])
+    if not job then
+      lose_item(find_batch(batch.id), live[i])
+    elseif job.status ~= 'queued' and job.status ~= 'running' then
+      item_ended(job, job.status)
+    end
+  end
+  local left = find_batch(batch.id)
+  if left.status == 'running' then go_on(left) end
+end
+
 -- Whether fewer jobs are in their places than have not ended: somebody has deleted such a place.
 local function are_astray()
   local waiting, in_queues = redis.call('ZCARD', key('queued')), 0
@@ -111,6 +128,7 @@ local function are_astray()
 end
 
 check_indexes()
+expect('set', key('owners'))
 each_job_due_in('leases', now - away_ms, take_from_worker)
 each_job_due_in('due', now, look_at_waiting)
 for _, worker in ipairs(due_in('workers', now - KEEP_WORKER_MS, 0)) do
@@ -123,6 +141,18 @@ if #expired == BATCH then counts.more = 1 end
 for _, id in ipairs(expired) do
   forget(id)
   count('trimmed')
+end
+local looked_at = now - LOOK_AT_BATCHES_MS
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('batches'), '-inf', looked_at, 'LIMIT', 0, BATCHES)) do
+  local batch = find_batch(id)
+  redis.call('ZADD', key('batches'), now, id)
+  if batch and not is_foreign(batch) then
+    repair(batch)
+  elseif not batch then -- Somebody deleted it by hand.
+    redis.call('ZREM', key('batches'), id)
+    redis.call('HDEL', key('unfinished'), id)
+    count('trimmed')
+  end
 end
 
 -- How many tokens a queue holds at most is counted as jobs come and go. A worker of an earlier version does not count,

@@ -10,6 +10,7 @@ local record = key('job', job.id)
 
 check_indexes()
 check_queue(job.fingerprint, job.priority)
+check_owner(job.owner)
 expect('string', key('sequence'))
 if ring_list ~= '' then expect('list', ring_list) end
 
@@ -24,29 +25,12 @@ if earlier and earlier[1] and redis.call('EXISTS', key('job', earlier[1])) == 1 
   return {'known', redis.call('HGETALL', key('job', earlier[1])), place(find_job(earlier[1]))}
 end
 
-local waiting = redis.call('ZCARD', key('queued'))
+-- The items of batches have a limit of their own.
+local waiting = math.max(0, redis.call('ZCARD', key('queued')) - redis.call('ZCARD', key('queued_items')))
 if waiting >= limit then return {'full', waiting, backlog(job.fingerprint)} end
 
-local turn = next_turn(job)
-redis.call('ZADD', queue_key(job, 'turns'), turn, job.owner)
-
-job.turn = turn
-local sequence = redis.call('INCR', key('sequence'))
-job.member = string.format('%016d:%s', sequence, job.id)
-job.created_at = now
 job.deadline_at = job.deadline_ms ~= '' and now + tonumber(job.deadline_ms) or ''
-redis.call('HSET', record, unpack(ARGV, FIELDS))
-redis.call('HSET', record, 'status', 'queued', 'attempt', 0, 'losses', 0, 'worker', '', 'turn', turn,
-  'member', job.member, 'created_at', now, 'deadline_at', job.deadline_at, 'lengths', no_lengths(job))
-note_schema()
-redis.call('ZADD', key('index'), '+inf', job.id)
-redis.call('ZADD', key('owned', job.owner), sequence, job.id)
-redis.call('SADD', key('owners'), job.owner)
-redis.call('ZADD', key('seen'), 'NX', 0, job.fingerprint)
+enter(job)
 if job.idempotency ~= '' then redis.call('HSET', promise, 'job', job.id, 'digest', digest) end
-join_queue(job)
-local came = read_flow(job.fingerprint, 'came_' .. job.priority, 'came_at_' .. job.priority)
-note_flow(job.fingerprint, 'HSET', 'came_' .. job.priority, string.format('%.3f', faded(came[1], came[2]) + 1),
-  'came_at_' .. job.priority, now)
 if ring_list ~= '' then redis.call('LPUSH', ring_list, ring) end
 return {'created', now, job.deadline_at, place(job)}

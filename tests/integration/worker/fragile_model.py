@@ -1,4 +1,4 @@
-"""A test double that some prompts hang or break."""
+"""A test double that some prompts hang, break or make fail."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tasks.engine.runner import Chunk
 from tasks.engine.scripted import ScriptedRunner
 from tasks.worker.scripted_model import ScriptedModel
 
-HANGS, BREAKS, QUITS = "hang", "break", "quit"
+HANGS, BREAKS, QUITS, FAILS = "hang", "break", "quit", "fail"
 
 
 class FragileModel(ScriptedModel):
     def new_runner(self, num_slots: int, num_kv_tokens: int, num_prefix_tokens: int) -> ScriptedRunner:
         runner = super().new_runner(num_slots, num_kv_tokens, num_prefix_tokens)
-        kinds = {self.encode(kind): kind for kind in (HANGS, BREAKS, QUITS)}
+        kinds = {self.encode(kind): kind for kind in (HANGS, BREAKS, QUITS, FAILS)}
         run = runner.run
 
         def run_or_not(chunks: Rows[Chunk]) -> list[int | Exception]:
@@ -35,3 +35,5 @@ def misbehave(kind: str | None) -> None:
         raise RunnerBroken("CUDA error: device-side assert triggered")
     elif kind == QUITS:
         raise SystemExit
+    elif kind == FAILS:
+        raise ArithmeticError("a row that cannot be run")

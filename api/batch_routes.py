@@ -1,0 +1,93 @@
+"""Batches over HTTP: parse, call, render."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from flask import Blueprint, Response, request
+
+from api.batch_body import read_batch
+from api.batch_render import render_batch, render_item
+from api.errors import BatchFinished
+from api.ids import BATCH_ID, new_batch_id
+from api.render import compact_json, json_response
+from api.service import STORE_SECONDS, current_service
+from api.store_budget import StoreBudget
+from api.submission import parse_idempotency_key
+from tasks.jobs.batch import Batch, ItemResult
+from tasks.jobs.batch_store import BatchStore
+from tasks.jobs.deadline import time_limit
+from tasks.jobs.errors import BatchNotFound
+from tasks.jobs.protocol import CancelVerdict
+
+batches = Blueprint("batches", __name__)
+
+#: When to ask again for a batch that has not ended.
+POLL_SECONDS = "5"
+
+
+@batches.post("/batches")
+def create_batch() -> Response:
+    """Records a batch; its items become jobs a few at a time."""
+    service = current_service()
+    key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
+    budget = StoreBudget(STORE_SECONDS)
+    with service.batches.upload():
+        body = read_batch(request, service.settings)
+        batch_id, created = service.batches.submit(body, key, new_batch_id(), budget)
+    with budget.call():
+        response = show(service.batches.store.get(batch_id), status_of_unfinished=202)
+    response.headers["Location"] = f"/batches/{batch_id}"
+    if not created:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+@batches.get("/batches/<batch_id>")
+def show_batch(batch_id: str) -> Response:
+    with time_limit(STORE_SECONDS):
+        return show(current_service().batches.store.get(known_id(batch_id)))
+
+
+@batches.get("/batches/<batch_id>/results")
+def show_results(batch_id: str) -> Response:
+    """One line for each item, in the order of the request; of those that have not ended it says the state."""
+    store = current_service().batches.store
+    with time_limit(STORE_SECONDS):
+        first = store.results(known_id(batch_id))
+    return Response(result_lines(store, batch_id, first), mimetype="application/jsonl")
+
+
+@batches.post("/batches/<batch_id>/cancel")
+def cancel_batch(batch_id: str) -> Response:
+    """200: canceled, now or before. 202: items that run were asked to stop. 409: it had already ended."""
+    store = current_service().batches.store
+    with time_limit(STORE_SECONDS):
+        verdict = store.cancel(known_id(batch_id))
+        batch = store.get(batch_id)
+    if verdict is CancelVerdict.FINISHED:
+        raise BatchFinished(render_batch(batch))
+    return show(batch, status_of_unfinished=202)
+
+
+def show(batch: Batch, status_of_unfinished: int = 200) -> Response:
+    if batch.status.terminal:
+        return json_response(render_batch(batch))
+    response = json_response(render_batch(batch), status_of_unfinished)
+    response.headers["Retry-After"] = POLL_SECONDS
+    return response
+
+
+def result_lines(store: BatchStore, batch_id: str, items: Sequence[ItemResult]) -> Iterator[str]:
+    """A store that fails half-way cuts the answer off: the client sees that it is not whole."""
+    while items:
+        yield "".join(compact_json(render_item(each)) for each in items)
+        with time_limit(STORE_SECONDS):
+            items = store.results(batch_id, items[-1].index + 1)
+
+
+def known_id(batch_id: str) -> str:
+    """Raises BatchNotFound for what was never an id of ours, without asking the store."""
+    if not BATCH_ID.fullmatch(batch_id):
+        raise BatchNotFound()
+    return batch_id

@@ -1,0 +1,115 @@
+-- Batches. This is in front of every script, since any of them may end an item, and each end takes the next item in.
+--
+-- `batch`: totals and options. `batch_items`: for every index the item as it was submitted, and once it has ended what
+-- came of it. `batch_live`: for the index of every item that is a job now the id of that job. Items from `next` on have
+-- not become jobs yet. `unfinished`: for every batch the number of items that have not ended.
+
+local MAX_LIVE_ITEMS = 64
+local ENDS = {'succeeded', 'failed', 'canceled', 'expired'}
+local BATCH_FIELDS = {
+  'id', 'status', 'owner', 'total', 'next', 'ttl_seconds', 'deadline_at', 'cancel_requested', 'idempotency', 'ring_list',
+  'ring', 'schema', unpack(ENDS),
+}
+local RESULT_FIELDS = {
+  'id', 'custom_id', 'status', 'text', 'parameters', 'num_prompt_tokens', 'num_tokens', 'rows', 'error_code',
+  'error_detail',
+}
+
+local function find_batch(id)
+  local values = redis.pcall('HMGET', key('batch', id), unpack(BATCH_FIELDS))
+  if values.err or not values[1] or redis.call('TYPE', key('batch_items', id)).ok ~= 'hash' then return nil end
+  local batch = {}
+  for i, name in ipairs(BATCH_FIELDS) do batch[name] = values[i] or '' end
+  for _, name in ipairs({'total', 'next', unpack(ENDS)}) do batch[name] = tonumber(batch[name]) end
+  return batch
+end
+
+local function count_ends(batch, status, number)
+  batch[status] = redis.call('HINCRBY', key('batch', batch.id), status, number)
+  redis.call('HINCRBY', key('unfinished'), batch.id, -number)
+end
+
+-- Those that have not become jobs end without becoming any.
+local function stop_waiting(batch, status)
+  if batch.next == batch.total then return end
+  count_ends(batch, status, batch.total - batch.next)
+  redis.call('HSET', key('batch', batch.id), 'next', batch.total, 'stopped_from', batch.next, 'stopped_as', status)
+  batch.next = batch.total
+end
+
+local function end_item(batch, index, result)
+  redis.call('HDEL', key('batch_live', batch.id), index)
+  -- A worker of an earlier version has taken it without this.
+  redis.call('ZREM', key('queued_items'), result.id)
+  redis.call('HSET', key('batch_items', batch.id), index, cjson.encode(result))
+  count_ends(batch, result.status, 1)
+end
+
+-- Somebody deleted the record of its job by hand.
+local function lose_item(batch, index)
+  local result = cjson.decode(redis.call('HGET', key('batch_items', batch.id), index))
+  result.status, result.error_code, result.error_detail = 'failed', 'internal_error', 'The record of the job is missing.'
+  end_item(batch, index, result)
+end
+
+local function check_room(batch, job)
+  check_queue(job.fingerprint, job.priority)
+  check_owner(job.owner)
+  expect('string', key('sequence'))
+  if batch.ring_list ~= '' then expect('list', batch.ring_list) end
+end
+
+-- Whether that could be. The end of another job must not fail over a key that somebody has overwritten; the reaper
+-- tries again.
+local function make_job(batch, index)
+  local job = cjson.decode(redis.call('HGET', key('batch_items', batch.id), index))
+  if not pcall(check_room, batch, job) then return false end
+  job.batch, job.batch_index, job.deadline_at = batch.id, index, batch.deadline_at
+  redis.call('HSET', key('batch_live', batch.id), index, job.id)
+  enter(job)
+  if batch.ring_list == '' then return true end
+  local ring = string.gsub(batch.ring, '<task id>', job.id)
+  redis.call('LPUSH', batch.ring_list, (string.gsub(ring, '<delivery tag>', job.id)))
+  return true
+end
+
+local function end_batch(batch)
+  local status = 'completed'
+  if batch.cancel_requested == '1' and batch.canceled > 0 then
+    status = 'canceled'
+  elseif past_deadline(batch) and batch.expired > 0 then
+    status = 'expired'
+  end
+  local expires = now + tonumber(batch.ttl_seconds) * 1000
+  redis.call('HSET', key('batch', batch.id), 'status', status, 'completed_at', now, 'expires_at', expires)
+  for _, name in ipairs({'batch', 'batch_items'}) do redis.call('PEXPIREAT', key(name, batch.id), expires) end
+  if batch.idempotency ~= '' then redis.call('PEXPIREAT', key('batch_idempotency', batch.idempotency), expires) end
+  redis.call('SET', key('tombstone', batch.id), batch.owner, 'PXAT', expires + KEEP_TOMBSTONE_MS)
+  redis.call('HDEL', key('unfinished'), batch.id)
+  redis.call('ZREM', key('batches'), batch.id)
+end
+
+-- As many jobs as there may be, and the end when no item is left.
+local function go_on(batch)
+  if past_deadline(batch) then stop_waiting(batch, 'expired') end
+  local free = MAX_LIVE_ITEMS - redis.call('HLEN', key('batch_live', batch.id))
+  while free > 0 and batch.next < batch.total and make_job(batch, batch.next) do
+    batch.next = redis.call('HINCRBY', key('batch', batch.id), 'next', 1)
+    free = free - 1
+  end
+  local ended = 0
+  for _, name in ipairs(ENDS) do ended = ended + batch[name] end
+  if ended == batch.total then end_batch(batch) end
+end
+
+function item_ended(job, status)
+  local batch = find_batch(job.batch)
+  if not batch or redis.call('HGET', key('batch_live', batch.id), job.batch_index) ~= job.id then return end
+  local result = {}
+  for i, value in ipairs(redis.call('HMGET', key('job', job.id), unpack(RESULT_FIELDS))) do
+    result[RESULT_FIELDS[i]] = value or nil
+  end
+  result.status = status
+  end_item(batch, job.batch_index, result)
+  go_on(batch)
+end
