@@ -11,6 +11,8 @@ local record = key('job', job.id)
 check_indexes()
 check_queue(job.fingerprint, job.priority)
 expect('string', key('sequence'))
+expect('zset', key('owned', job.owner))
+expect('set', key('owners'))
 if ring_list ~= '' then expect('list', ring_list) end
 
 if redis.call('EXISTS', record) == 1 then
