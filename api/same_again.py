@@ -23,6 +23,7 @@ def same_again(ended: Job, idempotency_key: str | None, job_id: str) -> NewJob:
         priority=ended.priority,
         owner=ended.owner,
         deadline_seconds=deadline_seconds,
+        cancel_on_disconnect=ended.cancel_on_disconnect,
         metadata=ended.metadata,
         idempotency_key=idempotency_key,
         body_digest=_digest(ended.id) if idempotency_key else "",

@@ -6,6 +6,7 @@ local owner, below, limit, patience = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonum
 local CHUNK = 100
 local TEXTS = {text = true, rows = true}
 local owned = key('owned', owner)
+expect('zset', owned)
 local answer = {''}
 
 local wanted = nil

@@ -18,18 +18,19 @@ local function due_in(name, latest, first)
   return redis.call('ZRANGEBYSCORE', key(name), '-inf', latest, 'LIMIT', first, BATCH)
 end
 
+-- No job depends on these: where somebody has overwritten one, submits say so and the reaper goes on.
 local function disown(id, owner)
-  redis.call('ZREM', key('owned', owner), id)
-  if redis.call('EXISTS', key('owned', owner)) == 0 then redis.call('SREM', key('owners'), owner) end
+  redis.pcall('ZREM', key('owned', owner), id)
+  if redis.call('EXISTS', key('owned', owner)) == 0 then redis.pcall('SREM', key('owners'), owner) end
 end
 
 -- The record has expired, and its tombstone knows whose it was. That may have expired too, where nobody reaped for
 -- a day.
 local function forget(id)
   redis.call('ZREM', key('index'), id)
-  local owner = redis.call('GET', key('tombstone', id))
-  if owner then return disown(id, owner) end
-  for _, each in ipairs(redis.call('SMEMBERS', key('owners'))) do disown(id, each) end
+  local owner = redis.pcall('GET', key('tombstone', id))
+  if type(owner) == 'string' then return disown(id, owner) end
+  for _, each in ipairs(redis.pcall('SMEMBERS', key('owners'))) do disown(id, each) end
 end
 
 local function handle_job(name, id, handle)
@@ -128,7 +129,6 @@ local function are_astray()
 end
 
 check_indexes()
-expect('set', key('owners'))
 each_job_due_in('leases', now - away_ms, take_from_worker)
 each_job_due_in('due', now, look_at_waiting)
 for _, worker in ipairs(due_in('workers', now - KEEP_WORKER_MS, 0)) do

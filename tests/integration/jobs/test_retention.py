@@ -27,7 +27,10 @@ ENDS = (
     Outcome(status=JobStatus.CANCELED),
 )
 #: As many as there are models, whatever number of jobs there was.
-OF_MODELS = {"sequence", "seen", f"passes:{FINGERPRINT}", f"served:{FINGERPRINT}"}
+OF_MODELS = {
+    *("sequence", "seen", "schemas", "counters"),
+    *(f"{name}:{FINGERPRINT}" for name in ("passes", "served", "flow")),
+}
 
 
 def submit_some(store: JobStore, count: int) -> None:

@@ -14,6 +14,7 @@ from api.service import EXTENSION
 from tasks.jobs.models import Job
 from tasks.jobs.protocol import Outcome
 from tasks.jobs.store import JobStore
+from tests.pace import set_pace
 from tests.unit.api.fakes import FakeWorker, cancel, fail, rung, succeed
 from tests.unit.api.test_jobs import UNKNOWN, submit
 
@@ -33,6 +34,7 @@ def test_a_job_that_has_ended_is_recorded_again_as_a_new_one(
     client: FlaskClient, worker: FakeWorker, store: JobStore, outcome: Ending
 ) -> None:
     asked = {"seed": 7, "priority": "low", "ttl_s": 60, "metadata": {"a": 1}, "num_return_sequences": 2}
+    asked["cancel_on_disconnect"] = True
     ended_id = end(client, worker, outcome, **asked)
     before = client.get(f"/jobs/{ended_id}").json
 
@@ -49,6 +51,7 @@ def test_a_job_that_has_ended_is_recorded_again_as_a_new_one(
     for member in ("parameters", "priority", "model", "metadata"):
         assert job[member] == before[member]
     assert store.get(job["id"]).ttl_seconds == 60
+    assert store.get(job["id"]).cancel_on_disconnect
     assert client.get(f"/jobs/{ended_id}").json == before, "what has ended stays as it is"
     assert rung(store)[-1] == job["id"]
     assert worker.claim().job.text == store.get(ended_id).text
@@ -176,3 +179,17 @@ def test_a_server_that_shuts_down_takes_a_retry_on_a_kept_connection(
     app.extensions[EXTENSION].drain()
     assert client.post(f"/jobs/{ended_id}/retry").status_code == 202
     assert store.num_queued() == 1
+
+
+def test_a_retry_that_cannot_meet_its_deadline_any_more_is_refused(
+    client: FlaskClient, worker: FakeWorker, store: JobStore
+) -> None:
+    ended_id = end(client, worker, deadline_s=2)
+    for _ in range(10):
+        submit(client)
+    set_pace(store, 10)  # Tokens per second; each of these jobs has 10.
+    answer = client.post(f"/jobs/{ended_id}/retry", headers=KEY)
+    assert answer.status_code == 422
+    assert answer.json is not None
+    assert answer.json["code"] == "deadline_unmeetable"
+    assert store.num_queued() == 10

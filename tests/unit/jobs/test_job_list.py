@@ -8,6 +8,7 @@ import pytest
 
 from tasks.jobs.job_list import MAX_LOOKED_AT
 from tasks.jobs.models import Job, JobStatus
+from tasks.jobs.record import SCHEMA_VERSION
 from tasks.jobs.store import JobStore
 from tests.job_steps import claim, finish, step, submit, text_piece
 from tests.time_travel import let_pass
@@ -127,3 +128,11 @@ def test_a_job_recorded_before_there_were_lists_is_on_none(store: JobStore) -> N
     assert finish(store, taken)
     let_pass(store, 61)
     assert store.reap().trimmed == 1
+
+
+@pytest.mark.parametrize("statuses", [(), (JobStatus.QUEUED,)])
+def test_jobs_of_a_far_version_are_left_out(store: JobStore, statuses: tuple[JobStatus, ...]) -> None:
+    for id in ("a", "far", "b"):
+        submit(store, id)
+    store.client.hset(f"{store.namespace}:job:far", "schema", SCHEMA_VERSION + 2)
+    assert listed(store, statuses=statuses) == ["b", "a"]
