@@ -14,6 +14,7 @@ from api.batch_submission import BatchSubmission
 from api.company import Company
 from api.event_routes import events
 from api.hangups import Hangups
+from api.job_list_routes import job_list
 from api.job_routes import jobs
 from api.logs import set_up_logging
 from api.metrics import ApiMetrics
@@ -78,6 +79,7 @@ def create_app(
     )
     app.register_blueprint(jobs)
     app.register_blueprint(events)
+    app.register_blueprint(job_list)
     app.register_blueprint(batch_routes)
     app.register_blueprint(service_routes)
     register_access(app)

@@ -11,6 +11,7 @@ ApiError
 ├── InvalidHeader            422
 ├── DeadlineUnmeetable       422
 ├── JobFinished              409
+├── JobNotEnded              409
 ├── BatchFinished            409
 ├── TooManyUploads           429
 ├── JobUnsuccessful          409, 500, 503, 504
@@ -165,6 +166,17 @@ class JobFinished(ApiError):
 
     status = 409
     code = "job_finished"
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        super().__init__()
+
+
+class JobNotEnded(ApiError):
+    """The job has not ended, so it cannot be run once more; wait for its end or cancel it first."""
+
+    status = 409
+    code = "job_not_ended"
 
     def __init__(self, job: Job) -> None:
         self.job = job

@@ -15,15 +15,23 @@ from api.render import json_response, render_job
 from api.request import parse_request
 from api.service import STORE_SECONDS, current_service
 from api.submission import parse_idempotency_key
+from api.validators import unless_known
 from api.waiting import Waited, Watch
 from tasks.jobs.deadline import time_limit
 from tasks.jobs.models import Job, JobStatus
-from tasks.jobs.protocol import CancelVerdict
+from tasks.jobs.protocol import CancelVerdict, Submitted
 
 jobs = Blueprint("jobs", __name__)
 
 #: When to ask again for a job that is not finished.
 POLL_SECONDS = "1"
+
+
+@jobs.after_request
+def keep_private(response: Response) -> Response:
+    """Prompts and texts belong in nobody's cache, except where a route says otherwise."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
 
 
 @jobs.post("/predict")
@@ -47,16 +55,16 @@ def create_job() -> Response:
 
 @jobs.get("/jobs/<job_id>")
 def show_job(job_id: str) -> Response:
-    """The job in whatever state it is; with a wait, the moment it ends."""
+    """The job in whatever state it is; with a wait, the moment it ends. 304: as the client knows it."""
     preference = wait_preference(request, default_seconds=0)
     with current_service().waiting.watch(known_id(job_id)) as watch:
         with time_limit(STORE_SECONDS):
             job = current_service().store.get(job_id)
         waited = wait_for(watch, job, preference.wait_seconds)
-    response = json_response(render_job(waited.job))
+        response = json_response(render_job(waited.job))
     if not waited.job.status.terminal:
         response.headers["Retry-After"] = POLL_SECONDS
-    return with_preference(response, preference, waited)
+    return unless_known(with_preference(response, preference, waited), request)
 
 
 @jobs.delete("/jobs/<job_id>")
@@ -72,6 +80,17 @@ def cancel_job(job_id: str) -> Response:
     return json_response(render_job(job), 200 if verdict is CancelVerdict.CANCELED else 202)
 
 
+@jobs.post("/jobs/<job_id>/retry")
+def retry_job(job_id: str) -> Response:
+    """Records a job that has ended once more, as a new one, and answers at once."""
+    service = current_service()
+    key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
+    with time_limit(STORE_SECONDS):
+        submitted = service.submission.retry(known_id(job_id), key, new_job_id())
+    g.job_id = submitted.job.id
+    return mark_replayed(answer_submit(submitted.job, Preference(0)), submitted)
+
+
 def submit(preference: Preference) -> Response:
     """Also while the server drains: who comes on a kept connection cannot know, and gets a 202 at once."""
     service = current_service()
@@ -82,7 +101,11 @@ def submit(preference: Preference) -> Response:
             submitted = service.submission.submit(wanted, key, watch.job_id)
         g.job_id = submitted.job.id
         waited = wait_for(watch, submitted.job, preference.wait_seconds)
-    response = with_preference(answer_submit(waited.job, preference), preference, waited)
+        response = with_preference(answer_submit(waited.job, preference), preference, waited)
+    return mark_replayed(response, submitted)
+
+
+def mark_replayed(response: Response, submitted: Submitted) -> Response:
     if not submitted.created:
         response.headers["Idempotent-Replayed"] = "true"
     return response

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from api.errors import ApiError, JobFinished, JobUnsuccessful, PayloadTooLarge
+from api.errors import ApiError, JobFinished, JobNotEnded, JobUnsuccessful, PayloadTooLarge
 from api.render import json_response, render_job
 from api.service import current_service
 from tasks.jobs import errors as jobs
@@ -90,7 +90,7 @@ def problem_document(status: int, code: str, detail: str, request_id: str) -> di
 
 def on_api_error(error: ApiError) -> Response:
     members = dict(error.members())
-    if isinstance(error, JobFinished | JobUnsuccessful):
+    if isinstance(error, JobFinished | JobNotEnded | JobUnsuccessful):
         members["job"] = render_job(error.job)
     return problem(
         error.status,

@@ -48,6 +48,7 @@ def render_job(job: Job) -> dict[str, Any]:
             "self": f"/jobs/{job.id}",
             "cancel": f"/jobs/{job.id}/cancel",
             "events": f"/jobs/{job.id}/events",
+            "retry": f"/jobs/{job.id}/retry",
         },
         "metadata": dict(job.metadata),
     }

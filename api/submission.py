@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 
-from api.errors import ApiError, DeadlineUnmeetable, InvalidHeader, InvalidParameters, PromptTooLong
+from api.errors import (
+    ApiError,
+    DeadlineUnmeetable,
+    InvalidHeader,
+    InvalidParameters,
+    JobNotEnded,
+    PromptTooLong,
+)
 from api.recent_cards import RecentCards
 from api.request import PredictRequest
 from api.resolve import resolve_parameters
+from api.same_again import same_again
 from api.settings import ApiSettings
 from api.token_counter import TokenCounter
 from tasks.jobs.card import ModelCard
@@ -45,12 +53,26 @@ class Submission:
         Raises InvalidParameters, PromptTooLong, DeadlineUnmeetable and what JobStore.submit raises; then
         nothing is recorded.
         """
-        job = self.resolve(request, self.card(request.model), job_id, idempotency_key)
+        return self._record(self.resolve(request, self.card(request.model), job_id, idempotency_key))
+
+    def retry(self, ended_id: str, idempotency_key: str | None, job_id: str) -> Submitted:
+        """A job like the one that has ended, for the same model and with the same seed: it makes the same
+        text, should nothing go wrong this time. Its deadline counts from now.
+
+        Raises JobNotEnded, JobNotFound, JobGone, DeadlineUnmeetable and what JobStore.submit raises; then
+        nothing is recorded.
+        """
+        ended = self._store.get(ended_id)
+        if not ended.status.terminal:
+            raise JobNotEnded(ended)
+        return self._record(same_again(ended, idempotency_key, job_id))
+
+    def _record(self, job: NewJob) -> Submitted:
         if job.deadline_seconds is not None:
             wait_seconds = self._store.expected_wait(job)
             if wait_seconds is not None and wait_seconds > job.deadline_seconds:
                 return self._find(job, DeadlineUnmeetable(wait_seconds, job.deadline_seconds))
-        ring = self._ring.message(job_id)
+        ring = self._ring.message(job.id)
         return self._store.submit(job, max_queued=self._settings.max_queued, ring=ring)
 
     def _find(self, job: NewJob, refusal: ApiError) -> Submitted:

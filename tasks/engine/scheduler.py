@@ -12,6 +12,10 @@ from tasks.engine.sequence import Sequence, SequenceStatus
 #: the sequences that are already writing; larger chunks gain little per token on a CPU.
 MAX_PREFILL_TOKENS = 128
 
+#: What is left of a prompt must be so much before it waits a step for another to run it: a step of its own
+#: costs as much as some 20 tokens.
+MIN_AWAITED_TOKENS = 32
+
 
 @dataclass(frozen=True, slots=True)
 class ScheduledRow:
@@ -78,12 +82,14 @@ class Scheduler:
         return (sequence.num_run // size + 1) * size
 
     def _is_run_by_another(self, sequence: Sequence, rows: list[ScheduledRow]) -> bool:
-        """This step runs a page that the sequence needs too, and can reuse when it is complete."""
+        """This step runs a page that the sequence needs too, and can reuse when it is complete, or the end of
+        the very same prompt."""
+        num_tokens = len(sequence.token_ids)
         ends = ((row.sequence, self._page_end(row.sequence)) for row in rows if not row.decodes)
         return any(
             # The last token of a prompt is run in any case.
-            sequence.num_run < end < len(sequence.token_ids)
-            and other.token_ids[:end] == sequence.token_ids[:end]
+            (sequence.num_run < end < num_tokens and other.token_ids[:end] == sequence.token_ids[:end])
+            or (sequence.num_pending >= MIN_AWAITED_TOKENS and other.token_ids == sequence.token_ids)
             for other, end in ends
         )
 

@@ -35,7 +35,7 @@ class ScriptedRunner:
     #: Prompt and new tokens that all sequences together have room for.
     num_kv_tokens: int = 10**9
     eos_token_ids: frozenset[int] = frozenset({0})
-    #: Prompts that begin alike share so many tokens, or multiples of them; 0: nothing is shared.
+    #: Prompts that begin alike share so many tokens, or multiples of them, and equal ones all; 0: nothing.
     page_tokens: int = 0
     #: Tokens for certain prompts; when they are used up, the sequence goes on with computed ones.
     scripts: Mapping[tuple[int, ...], Rows[int]] = field(default_factory=dict)
@@ -75,7 +75,13 @@ class ScriptedRunner:
             raise ContractBroken(f"slot {slot} is not at {num_run} tokens of its prompt")
         ends = range(self.page_tokens, len(row.prompt_ids), self.page_tokens) if self.page_tokens else ()
         row.num_run = max([num_run, *(end for end in ends if row.prompt_ids[:end] in self._known)])
+        if self.page_tokens and any(self._has_run(row.prompt_ids, each) for each in self._rows.values()):
+            row.num_run = len(row.prompt_ids) - 1
         return row.num_run
+
+    @staticmethod
+    def _has_run(prompt_ids: tuple[int, ...], row: _Row) -> bool:
+        return row.prompt_ids == prompt_ids and row.num_run >= len(prompt_ids)
 
     def run(self, chunks: Rows[Chunk]) -> list[int | Exception]:
         step = self.num_steps

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tasks.jobs.fluid import Lane, seconds_until_claimed
-from tasks.jobs.models import Priority
+from tasks.jobs.models import Job, Priority
 
 #: As in the scripts: what was noted fades with this time constant.
 FADE_SECONDS = 20.0
@@ -82,3 +83,11 @@ def _arrivals(came: float, gap_seconds: float) -> float:
     """Jobs per second, from those noted when the last came; a pause tells first that they stop coming."""
     lately = came * math.exp(-gap_seconds / FADE_SECONDS) / FADE_SECONDS
     return min(lately, JOBS_IN_A_PAUSE / gap_seconds) if gap_seconds > 0 else lately
+
+
+def placed(job: Job, position: int, backlog: Sequence[Any]) -> Job:
+    """With what the scripts call its place."""
+    if not position:
+        return job
+    eta = decode_backlog(backlog).wait_seconds(job.priority, position - 1, job.parameters.max_tokens)
+    return replace(job, position=position, eta_seconds=eta)

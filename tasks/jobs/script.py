@@ -22,7 +22,9 @@ _NOT_NOW = ("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS",
 #: In replies about a key of another type; the prelude's own names it.
 _WRONG_TYPE = re.compile(r"WRONGTYPE (?:(\S+ is a \w+ and should be a \w+)|)")
 
-_READS = frozenset({"batch_get", "batch_results", "fleet", "get", "models", "outlook", "stats", "tokenizer"})
+_READS = frozenset(
+    {"batch_get", "batch_results", "fleet", "get", "list", "models", "outlook", "stats", "tokenizer"}
+)
 
 #: What a full memory refuses, before the first write.
 _ACCEPTS = frozenset({"batch_put", "batch_start", "submit"})

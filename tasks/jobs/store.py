@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, NoReturn
 
 import redis
 from redis.exceptions import ResponseError
 
-from tasks.jobs.backlog import decode_backlog
+from tasks.jobs.backlog import decode_backlog, placed
 from tasks.jobs.card import ModelCatalog
 from tasks.jobs.durability import Durability
 from tasks.jobs.errors import IdempotencyKeyReused, JobGone, JobNotFound, QueueFull
 from tasks.jobs.fleet import Fleet, decode_fleet
+from tasks.jobs.job_list import JobLists
 from tasks.jobs.models import Job, JobError, NewJob, Priority
 from tasks.jobs.protocol import (
     CancelVerdict,
@@ -43,7 +43,7 @@ NO_RING = RingMessage(list="", entry="")
 SPARE_RINGS = 200
 
 
-class JobStore(ModelCatalog):
+class JobStore(ModelCatalog, JobLists):
     """Every call is one atomic script and safe to repeat after a lost reply.
 
     Every method raises StoreUnavailable when the server cannot be used. Thread-safe. With `durable`, a job
@@ -79,9 +79,9 @@ class JobStore(ModelCatalog):
             raise IdempotencyKeyReused
         if verdict == "created":
             created_ms, deadline_ms, *place = rest
-            job = _placed(queued_job(new, created_ms, deadline_ms), *place)
+            job = placed(queued_job(new, created_ms, deadline_ms), *place)
             return Submitted(job=job, created=True)
-        return Submitted(job=_placed(decode_job(rest[0]), *rest[1:]), created=verdict == "repeated")
+        return Submitted(job=placed(decode_job(rest[0]), *rest[1:]), created=verdict == "repeated")
 
     def expected_wait(self, new: NewJob) -> float | None:
         """Seconds until a job would start that is submitted now; 0 where none waits. None when nothing was
@@ -97,7 +97,7 @@ class JobStore(ModelCatalog):
         verdict, *rest = self._scripts.run("get", job_id, owner)
         if verdict != "found":
             _raise_missing(verdict)
-        return _placed(decode_job(rest[0]), *rest[1:])
+        return placed(decode_job(rest[0]), *rest[1:])
 
     def cancel(self, job_id: str, *, owner: str = "") -> CancelVerdict:
         """A waiting job is canceled at once; a held one by its worker.
@@ -233,14 +233,6 @@ class JobStore(ModelCatalog):
     def ping(self) -> None:
         with unavailable_as_such():
             self.client.ping()
-
-
-def _placed(job: Job, position: int, backlog: Sequence[Any]) -> Job:
-    """With what the scripts call its place."""
-    if not position:
-        return job
-    eta = decode_backlog(backlog).wait_seconds(job.priority, position - 1, job.parameters.max_tokens)
-    return replace(job, position=position, eta_seconds=eta)
 
 
 def _flatten(entry: StepEntry) -> Iterator[Argument]:

@@ -36,6 +36,7 @@ class _Admitted:
     sampler: Sampler
     sound: bool = True  #: All its keys and values are numbers.
     settled: bool = True  #: No step has stopped half-way through them.
+    num_run: int = 0
 
 
 class GPTNeoRunner:
@@ -96,7 +97,28 @@ class GPTNeoRunner:
         if not sequence.sound:
             return num_run
         # The last token is always run: what follows it is needed.
-        return self._cache.restore(slot, sequence.prompt_ids[:-1], num_run)
+        known = len(sequence.prompt_ids) - 1
+        twin = self._twin(slot) if self.page_tokens and num_run < known else None
+        if twin is None:
+            return self._cache.restore(slot, sequence.prompt_ids[:-1], num_run)
+        self._cache.copy(twin, slot, known)
+        return known
+
+    def _twin(self, slot: int) -> int | None:
+        """A slot that has run the same prompt, and has not forgotten it since."""
+        prompt_ids = self._sequences[slot].prompt_ids
+        return next(
+            (
+                other
+                for other, each in self._sequences.items()
+                if each.sound
+                and each.settled
+                and each.num_run >= len(prompt_ids)
+                and self._cache.still_holds(len(prompt_ids), each.num_run)
+                and each.prompt_ids == prompt_ids
+            ),
+            None,
+        )
 
     def release(self, slot: int) -> None:
         sequence = self._sequences.pop(slot, None)
@@ -122,6 +144,7 @@ class GPTNeoRunner:
             finite = hidden.sum(1).isfinite().tolist()  # [tokens]
             for span, sequence in zip(spans, sequences, strict=True):
                 sequence.settled = True
+                sequence.num_run = span.end
                 sequence.sound = sequence.sound and all(finite[span.rows])
                 self._keep(span, sequence)
             return self._sample(hidden, spans, chunks)

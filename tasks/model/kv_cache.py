@@ -99,6 +99,24 @@ class KVCache:
         self._copy_rings(chain[-1].ring, slot)
         return len(chain) * PAGE_TOKENS
 
+    def still_holds(self, num_tokens: int, num_run: int) -> bool:
+        """Whether the rings of a slot that has run `num_run` tokens hold what it saw after `num_tokens`."""
+        places = ((window, self._ring_places(window)) for window in self._windows if window is not None)
+        return all(num_run - size <= max(0, num_tokens - window) for window, size in places)
+
+    def copy(self, source: int, target: int, num_tokens: int) -> None:
+        """Give the target the first tokens of the source, which has run them and `still_holds` them: whole
+        pages are shared, the rest is copied."""
+        num_whole = num_tokens // PAGE_TOKENS
+        old, new = self.tables[source], self.tables[target]
+        self._pages.hold(old[:num_whole])
+        self._pages.let_go(new[:num_whole])
+        new[:num_whole] = old[:num_whole]
+        if num_tokens % PAGE_TOKENS:
+            for memory in self._paged():
+                page(memory, new[num_whole]).copy_(page(memory, old[num_whole]))
+        self._copy_rings(source, target)
+
     def keep(self, slot: int, token_ids: Rows[int]) -> None:
         """Keep the pages of `token_ids` for the next prompt that begins so: the slot has run just these, the
         last of them filled a page, and its rings have not forgotten any."""
@@ -108,10 +126,10 @@ class KVCache:
 
     def erase(self, slot: int) -> None:
         """Make zero what the slot alone holds."""
-        own = [page for page in self.tables.get(slot, ()) if not self._pages.is_shared(page)]
-        for window, memory in zip(self._windows, self.layers, strict=True):
-            for page in own if window is None else ():
-                memory.narrow(2, page * PAGE_TOKENS, PAGE_TOKENS).zero_()
+        own = [number for number in self.tables.get(slot, ()) if not self._pages.is_shared(number)]
+        for memory in self._paged():
+            for number in own:
+                page(memory, number).zero_()
         for ring in self._rings(slot):
             ring.zero_()
 
@@ -128,6 +146,10 @@ class KVCache:
         for old, new in zip(self._rings(source), self._rings(target), strict=True):
             new.copy_(old)
 
+    def _paged(self) -> Iterator[Tensor]:
+        """The memory of each layer that has pages."""
+        return (memory for window, memory in zip(self._windows, self.layers, strict=True) if window is None)
+
     def _rings(self, index: int) -> Iterator[Tensor]:
         """The ring of each layer that has one, [2, heads, places, head size]."""
         return (ring for _, ring in self._rings_by_window(index))
@@ -136,6 +158,11 @@ class KVCache:
         for window, memory in zip(self._windows, self.layers, strict=True):
             if window is not None:
                 yield window, memory.narrow(2, self.ring(index, window), self._ring_places(window))
+
+
+def page(memory: Tensor, number: int) -> Tensor:
+    """[2, heads, 128, head size]"""
+    return memory.narrow(2, number * PAGE_TOKENS, PAGE_TOKENS)
 
 
 def _reserve(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:

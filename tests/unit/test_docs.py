@@ -17,6 +17,7 @@ from flask import Flask
 from api.batch_routes import batches
 from api.errors import ApiError
 from api.event_routes import events
+from api.job_list_routes import job_list
 from api.job_routes import jobs
 from api.metrics import ApiMetrics
 from api.problems import CODE_OF_STATUS
@@ -120,6 +121,7 @@ def test_the_endpoint_table_lists_what_there_is() -> None:
     app.register_blueprint(jobs)
     app.register_blueprint(batches)
     app.register_blueprint(events)
+    app.register_blueprint(job_list)
     app.register_blueprint(service)
     routes = {
         f"{method} {re.sub('<[a-z_]+>', '<id>', rule.rule)}"

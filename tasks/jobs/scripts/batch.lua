@@ -54,6 +54,7 @@ end
 
 local function check_room(batch, job)
   check_queue(job.fingerprint, job.priority)
+  check_owner(job.owner)
   expect('string', key('sequence'))
   if batch.ring_list ~= '' then expect('list', batch.ring_list) end
 end

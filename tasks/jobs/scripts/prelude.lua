@@ -39,13 +39,18 @@ end
 
 local function check_indexes()
   expect_sorted(key('batches'), key('due'), key('index'), key('leases'), key('queued'), key('queued_items'),
-    key('registered'), key('seen'), key('workers'))
+    key('registered'), key('schemas'), key('seen'), key('workers'))
 end
 
 local function check_queue(fingerprint, priority)
   expect_sorted(key('queue', fingerprint, priority), key('turns', fingerprint, priority))
   expect('hash', key('waiting', fingerprint, priority))
   expect('hash', key('served', fingerprint))
+end
+
+local function check_owner(owner)
+  expect('set', key('owners'))
+  expect('zset', key('owned', owner))
 end
 
 -- Where a queue keeps its jobs, and how many of them each owner has (`waiting`) and the owner's last turn.

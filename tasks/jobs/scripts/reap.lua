@@ -18,11 +18,27 @@ local function due_in(name, latest, first)
   return redis.call('ZRANGEBYSCORE', key(name), '-inf', latest, 'LIMIT', first, BATCH)
 end
 
+-- No job depends on these: where somebody has overwritten one, submits say so and the reaper goes on.
+local function disown(id, owner)
+  redis.pcall('ZREM', key('owned', owner), id)
+  if redis.call('EXISTS', key('owned', owner)) == 0 then redis.pcall('SREM', key('owners'), owner) end
+end
+
+-- The record has expired, and its tombstone knows whose it was. That may have expired too, where nobody reaped for
+-- a day.
+local function forget(id)
+  redis.call('ZREM', key('index'), id)
+  local owner = redis.pcall('GET', key('tombstone', id))
+  if type(owner) == 'string' then return disown(id, owner) end
+  for _, each in ipairs(redis.pcall('SMEMBERS', key('owners'))) do disown(id, each) end
+end
+
 local function handle_job(name, id, handle)
   local job = find_job(id)
   if not job then -- Somebody deleted the record by hand.
     redis.call('ZREM', key(name), id)
     redis.call('ZREM', key('queued'), id)
+    forget(id)
     count('trimmed')
   elseif is_foreign(job) then
     return false
@@ -120,6 +136,12 @@ for _, worker in ipairs(due_in('workers', now - KEEP_WORKER_MS, 0)) do
   redis.call('DEL', key('worker', worker))
   count('trimmed')
 end
+local expired = due_in('index', now, 0)
+if #expired == BATCH then counts.more = 1 end
+for _, id in ipairs(expired) do
+  forget(id)
+  count('trimmed')
+end
 local looked_at = now - LOOK_AT_BATCHES_MS
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('batches'), '-inf', looked_at, 'LIMIT', 0, BATCHES)) do
   local batch = find_batch(id)
@@ -132,7 +154,6 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('batches'), '-inf', looked_a
     count('trimmed')
   end
 end
-count('trimmed', redis.call('ZREMRANGEBYSCORE', key('index'), '-inf', now))
 
 -- How many tokens a queue holds at most is counted as jobs come and go. A worker of an earlier version does not count,
 -- and a record that somebody deleted by hand takes its number along: so all is counted again now and then, or of a long

@@ -10,6 +10,7 @@ end
 
 -- Whether it had to be put back.
 local function put_back(job)
+  if is_foreign(job) then return false end -- Where it belongs its own version knows.
   redis.call('ZADD', key('seen'), 'NX', 0, job.fingerprint)
   if job.worker ~= '' then
     -- From its worker nothing is taken that it still renews.
@@ -26,7 +27,7 @@ local ids, restored = redis.call('ZRANGEBYSCORE', key('index'), '+inf', '+inf', 
 for _, id in ipairs(ids) do
   local job = find_job(id)
   if job then
-    if not is_foreign(job) and put_back(job) then restored = restored + 1 end
+    if put_back(job) then restored = restored + 1 end
   else -- Somebody has deleted the record by hand.
     for _, name in ipairs({'due', 'index', 'leases', 'queued'}) do redis.call('ZREM', key(name), id) end
   end

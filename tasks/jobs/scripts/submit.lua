@@ -10,6 +10,7 @@ local record = key('job', job.id)
 
 check_indexes()
 check_queue(job.fingerprint, job.priority)
+check_owner(job.owner)
 expect('string', key('sequence'))
 if ring_list ~= '' then expect('list', ring_list) end
 

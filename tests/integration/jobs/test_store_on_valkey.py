@@ -2,6 +2,7 @@
 
 # ruff: noqa: F403
 from tests.unit.jobs.test_backlog import *
+from tests.unit.jobs.test_batch_repairs import *
 from tests.unit.jobs.test_batch_submit import *
 from tests.unit.jobs.test_batches import *
 from tests.unit.jobs.test_cancel import *
@@ -9,6 +10,7 @@ from tests.unit.jobs.test_catalog import *
 from tests.unit.jobs.test_claim import *
 from tests.unit.jobs.test_finish import *
 from tests.unit.jobs.test_fleet import *
+from tests.unit.jobs.test_job_list import *
 from tests.unit.jobs.test_reap import *
 from tests.unit.jobs.test_stats import *
 from tests.unit.jobs.test_step import *

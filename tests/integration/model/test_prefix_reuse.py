@@ -16,6 +16,7 @@ from transformers import GPTNeoForCausalLM
 
 from tasks.engine.engine import Engine
 from tasks.engine.generation import Generation
+from tasks.engine.scheduler import MIN_AWAITED_TOKENS
 from tasks.engine.types import SamplingParams
 from tasks.model.errors import BrokenLogits
 from tasks.model.gpt_neo import GPTNeoRunner
@@ -144,6 +145,51 @@ def test_16_prompts_that_arrive_together_run_their_512_shared_tokens_once(weight
     assert num_run == 512 + 16 * 16
 
 
+@pytest.mark.parametrize("max_prefill_tokens", [128, 37, 1000])
+@pytest.mark.parametrize("length", [1, 2, 31, 32, 127, 128, 129, *LENGTHS])
+def test_the_rows_of_one_prompt_run_it_once_and_equal_generate(
+    weights: Weights, expected: Continuation, length: int, max_prefill_tokens: int
+) -> None:
+    engine = new_engine(weights, max_prefill_tokens=max_prefill_tokens)
+    rows = [submit(engine, shared(length)) for _ in range(8)]
+    whole_pages = (length - 1) // 128 * 128
+    if length - whole_pages >= MIN_AWAITED_TOKENS:
+        assert num_reused(engine) == 7 * (length - 1)
+    else:
+        assert num_reused(engine) >= 7 * whole_pages
+    assert [tokens(each) for each in rows] == 8 * [expected(shared(length))]
+
+
+@pytest.mark.parametrize(
+    ("length", "num_written", "remembered"),
+    [(30, 5, True), (30, 300, False), (300, 1, True), (300, 90, False)],
+)
+def test_a_prompt_from_which_another_goes_on_is_copied_as_long_as_that_remembers_it(
+    weights: Weights, expected: Continuation, length: int, num_written: int, remembered: bool
+) -> None:
+    engine = new_engine(weights)
+    writing = engine.submit(make_request(prompt_ids=shared(length), max_new_tokens=400))
+    while writing.num_tokens < num_written:
+        engine.step()
+    generation = submit(engine, shared(length))
+    assert num_reused(engine) == (length - 1 if remembered else length // 128 * 128)
+    assert tokens(generation) == expected(shared(length))
+    assert tokens(writing)[:NUM_NEW] == expected(shared(length))
+
+
+def test_rows_of_one_prompt_draw_what_they_draw_alone(weights: Weights) -> None:
+    drawn = {"do_sample": True, "temperature": 0.9, "top_k": 50, "top_p": 0.95, "repetition_penalty": 1.2}
+    engine = new_engine(weights)
+    together = [submit(engine, shared(300), **drawn, seed=seed) for seed in range(8)]
+    run_all(engine)
+    for seed, row in enumerate(together):
+        engine = new_engine(weights, num_prefix_tokens=0)
+        alone = submit(engine, shared(300), **drawn, seed=seed)
+        run_all(engine)
+        assert tokens(row) == tokens(alone)
+    assert len({tuple(tokens(row)) for row in together}) == 8
+
+
 def test_prompts_that_differ_anywhere_in_a_page_do_not_share_it(
     weights: Weights, expected: Continuation
 ) -> None:
@@ -259,9 +305,11 @@ def test_a_prompt_that_breaks_is_not_kept_from_there_on_and_leaves_no_trace(
         engine.step()
     assert isinstance(broken.error, BrokenLogits)
     assert attention.all_finite()
-    again, healthy = submit(engine, broken.request.prompt_ids), submit(engine, whole)
-    assert num_reused(engine) == 2 * 128
+    again, twin = submit(engine, broken.request.prompt_ids), submit(engine, broken.request.prompt_ids)
+    healthy = submit(engine, whole)
+    assert num_reused(engine) == 3 * 128
     assert isinstance(again.error, BrokenLogits)
+    assert isinstance(twin.error, BrokenLogits)
     assert tokens(healthy) == expected(whole)
 
 

@@ -40,6 +40,7 @@ def contents(store: JobStore) -> dict[str, Any]:
     read = {
         "hash": store.client.hgetall,
         "zset": lambda key: store.client.zrange(key, 0, -1, withscores=True),
+        "set": store.client.smembers,
         "list": lambda key: store.client.lrange(key, 0, -1),
         "stream": store.client.xrange,
         "string": store.client.get,

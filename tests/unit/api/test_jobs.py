@@ -33,7 +33,8 @@ def test_a_queued_job_shows_its_place(client: FlaskClient) -> None:
     assert answer.json is not None
     assert answer.json["id"] == second
     assert answer.json["queue"] == {"position": 2, "eta_s": None}
-    assert answer.json["urls"]["events"] == f"/jobs/{second}/events"
+    paths = {"self": "", "cancel": "/cancel", "events": "/events", "retry": "/retry"}
+    assert answer.json["urls"] == {name: f"/jobs/{second}{path}" for name, path in paths.items()}
     assert answer.headers["Retry-After"]
     assert client.get(f"/jobs/{first}").json["queue"]["position"] == 1  # type: ignore[index]
 

@@ -116,7 +116,7 @@ def test_a_reader_is_told_everything_in_order(
     client.delete(f"/jobs/{first}")
     assert stream.next("queued").data == {"job_id": job_id, "position": 1, "eta_s": None}
     taken = claim(store)
-    assert stream.next("queued").data == {"job_id": job_id, "position": None}
+    assert stream.next("queued").data == {"job_id": job_id, "position": None, "eta_s": None}
     step(store, taken, text_piece("a\n"), num_tokens=1)
     started = stream.next("started")
     assert started.data == {"job_id": job_id, "attempt": 1}

@@ -38,6 +38,35 @@ def test_prompts_that_arrive_together_run_what_they_share_once(max_prefill_token
     assert [each.text for each in generations] == [each.text for each in expected]
 
 
+@pytest.mark.parametrize("max_prefill_tokens", [16, 64, 1000])
+def test_the_rows_of_one_prompt_run_it_once(max_prefill_tokens: int) -> None:
+    runner = ScriptedRunner(num_slots=8, page_tokens=64)
+    engine = make_engine(runner, max_prefill_tokens=max_prefill_tokens)
+    prompt_ids = (*SHARED, *range(40, 80))
+    generations = [engine.submit(make_request(prompt_ids=prompt_ids)) for _ in range(8)]
+    stats = run_all(engine)
+    # The last token of each is run, for what follows it.
+    assert sum(each.num_prefill_tokens for each in stats) == len(prompt_ids) + 7
+    assert {each.finish_reason for each in generations} == {"length"}
+
+
+@pytest.mark.parametrize("end", ["canceled", "failed"])
+def test_the_rows_of_one_prompt_go_on_without_the_first(end: str) -> None:
+    errors = {2: RuntimeError("this step")} if end == "failed" else {}
+    engine = make_engine(
+        ScriptedRunner(page_tokens=16, num_slots=8, step_errors=errors), max_prefill_tokens=10
+    )
+    first, *others = [engine.submit(make_request(prompt_ids=SHARED[:30])) for _ in range(8)]
+    engine.step()
+    engine.step()
+    if end == "canceled":
+        first.cancel()
+    run_all(engine)
+    assert (first.finish_reason == "canceled") == (end == "canceled")
+    assert isinstance(first.error, RuntimeError) == (end == "failed")
+    assert {each.finish_reason for each in others} == {"length"}
+
+
 def test_a_prompt_goes_on_alone_when_the_one_it_waited_for_is_canceled() -> None:
     engine = make_engine(ScriptedRunner(page_tokens=16), max_prefill_tokens=20)
     first, second = submit(engine, 1), submit(engine, 2)

@@ -152,6 +152,23 @@ def test_prompts_that_do_not_share_a_whole_page_do_not_wait(
     assert [slot for slot, _ in steps(scheduler, 1)[0]] == [0, 1]
 
 
+@pytest.mark.parametrize("num_tokens", [32, 40, 64, 127])
+def test_equal_prompts_wait_until_the_first_of_them_has_run_all_of_it(num_tokens: int) -> None:
+    sequences = (make_sequence(prompt_ids=(1,) * num_tokens) for _ in range(3))
+    scheduler = make_scheduler(*sequences, max_prefill_tokens=30, page_tokens=64)
+    while scheduler.running[0].num_run < num_tokens:
+        (run,) = steps(scheduler, 1)
+        assert [slot for slot, _ in run] == [0]
+    (run,) = steps(scheduler, 1)
+    assert [slot for slot, _ in run] == [0, 1], "nothing is reused here, so the next one runs it"
+
+
+def test_what_is_left_of_equal_prompts_is_not_worth_a_step_when_it_is_little() -> None:
+    prompts = [make_sequence(prompt_ids=(1,) * 31) for _ in range(2)]
+    scheduler = make_scheduler(*prompts, max_prefill_tokens=100, page_tokens=64)
+    assert steps(scheduler, 1) == [[(0, 31), (1, 31)]]
+
+
 def test_nobody_waits_for_a_text_that_is_being_written() -> None:
     decoding = make_sequence(15, num_run=15)  # Its page ends with the token 9.
     prompt = make_sequence(prompt_ids=(*range(1, 16), 9, 5))

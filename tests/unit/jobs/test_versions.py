@@ -107,6 +107,17 @@ def test_the_reaper_leaves_far_jobs_alone_and_sees_those_behind_them(store: JobS
 
 
 @every_far_version
+def test_the_reaper_puts_no_far_job_back_into_a_queue_that_was_deleted(store: JobStore, version: int) -> None:
+    submit_as(store, version, "far")
+    submit(store, "near")
+    store.client.delete(*store.client.scan_iter(f"{store.namespace}:queue:*"))
+    assert store.reap().restored == 1
+    assert claimed_ids(store) == ["near"]
+    store.client.hset(job_key(store, "far"), "schema", SCHEMA_VERSION)
+    assert claimed_ids(store) == []
+
+
+@every_far_version
 def test_cards_of_far_versions_are_passed_over(store: JobStore, version: int) -> None:
     store.register_model(make_card("far", fingerprint="fp-far"), "{}", WORKER, 1)
     card = json.loads(store.client.hget(f"{store.namespace}:cards", "fp-far"))

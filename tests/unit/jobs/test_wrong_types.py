@@ -178,3 +178,23 @@ def test_jobs_are_looked_for_now_and_then_but_not_all_the_time(store: JobStore) 
         store.client.delete(f"{store.namespace}:due")
         restored.append(store.reap().restored)
     assert restored == [1, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["owned:", "owners"])
+def test_a_broken_list_of_an_owners_jobs_refuses_new_ones_and_holds_up_no_other(
+    store: JobStore, name: str
+) -> None:
+    submit(store, "old", ttl_seconds=60)
+    with Overwritten(store, name) as key:
+        said = refused(lambda: submit(store, "new"))
+        assert said == named(key, "set" if name == "owners" else "zset")
+        with pytest.raises(JobNotFound):
+            store.get("new")
+        finish(store, claim(store))
+        let_pass(store, 25 * 3600)
+        assert store.reap().trimmed == 2, "the job, and the worker that came no more"
+
+
+def test_a_broken_list_is_named_to_who_reads_it(store: JobStore) -> None:
+    with Overwritten(store, "owned:") as key:
+        assert refused(store.list_jobs) == named(key, "zset")

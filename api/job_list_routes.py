@@ -1,0 +1,34 @@
+"""The list of one's own jobs over HTTP."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from api.job_query import parse_job_query
+from api.render import json_response, render_job
+from api.service import STORE_SECONDS, current_service
+from tasks.jobs.deadline import time_limit
+from tasks.jobs.models import Job
+
+job_list = Blueprint("job_list", __name__)
+
+
+@job_list.get("/jobs")
+def list_jobs() -> Response:
+    """The jobs, the newest first, and where the next page is."""
+    query = parse_job_query(request.args)
+    with time_limit(STORE_SECONDS):
+        page = current_service().store.list_jobs(
+            statuses=query.statuses, limit=query.limit, before=query.before
+        )
+    following = None if page.before is None else query.next_page(page.before)
+    response = json_response({"jobs": [render_listed(job) for job in page.jobs], "next": following})
+    response.headers["Cache-Control"] = "no-store"
+    if following is not None:
+        response.headers["Link"] = f'<{following}>; rel="next"'
+    return response
+
+
+def render_listed(job: Job) -> dict[str, object]:
+    """The job object without `result`: a hundred texts would be megabytes."""
+    return {name: value for name, value in render_job(job).items() if name != "result"}
