@@ -47,7 +47,9 @@ end
 
 -- Somebody deleted the record of its job by hand.
 local function lose_item(batch, index)
-  local result = cjson.decode(redis.call('HGET', key('batch_items', batch.id), index))
+  local item = redis.call('HGET', key('batch_items', batch.id), index)
+  if not item then return end
+  local result = cjson.decode(item)
   result.status, result.error_code, result.error_detail = 'failed', 'internal_error', 'The record of the job is missing.'
   end_item(batch, index, result)
 end
@@ -62,8 +64,9 @@ end
 -- Whether that could be. The end of another job must not fail over a key that somebody has overwritten; the reaper
 -- tries again.
 local function make_job(batch, index)
-  local job = cjson.decode(redis.call('HGET', key('batch_items', batch.id), index))
-  if not pcall(check_room, batch, job) then return false end
+  local item = redis.call('HGET', key('batch_items', batch.id), index)
+  local job = item and cjson.decode(item)
+  if not job or not pcall(check_room, batch, job) then return false end
   job.batch, job.batch_index, job.deadline_at = batch.id, index, batch.deadline_at
   redis.call('HSET', key('batch_live', batch.id), index, job.id)
   enter(job)

@@ -9,6 +9,7 @@ from tasks.jobs.batch_store import BatchStore
 from tasks.jobs.errors import (
     BatchNotFound,
     QueueFull,
+    StoreUnavailable,
 )
 from tasks.jobs.models import Priority
 from tasks.jobs.store import JobStore
@@ -89,3 +90,18 @@ def test_a_place_that_somebody_has_overwritten_lets_items_end_and_takes_none_in(
     let_pass(store, 11)
     store.reap()
     assert counts(batches) == {"queued": 64, "succeeded": 1}
+
+
+def test_items_that_somebody_deleted_hold_up_nobody_else(store: JobStore, batches: BatchStore) -> None:
+    submit_batch(batches, "b", 66, deadline_seconds=60)
+    store.client.hdel(f"{store.namespace}:batch_items:b", "63", "64")
+    with pytest.raises(StoreUnavailable):
+        batches.results("b", 0, 100)
+    store.client.delete(f"{store.namespace}:job:b-63")
+    assert finish(store, claim(store))
+    let_pass(store, 11)
+    assert store.reap().trimmed == 0
+    assert counts(batches) == {"waiting": 2, "queued": 63, "succeeded": 1}
+    let_pass(store, 60)
+    store.reap()
+    assert counts(batches)["expired"] == 64
