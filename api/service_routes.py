@@ -25,7 +25,12 @@ service = Blueprint("service", __name__)
 @service.get("/")
 def index() -> Response:
     """Where to go from here, for whoever opens the bare address."""
-    addresses = {"texts": "POST /predict", "jobs": "/jobs/<id>", "limits": "/info"}
+    addresses = {
+        "texts": "POST /predict",
+        "jobs": "/jobs/<id>",
+        "batches": "POST /batches",
+        "limits": "/info",
+    }
     return json_response({"name": "neoserve", "version": VERSION, **addresses})
 
 

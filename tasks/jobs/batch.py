@@ -88,7 +88,7 @@ class ItemResult:
 
     index: int
     custom_id: str | None
-    job_id: str
+    job_id: str | None  #: None where it has not become a job, or never will.
     status: str  #: A job's, or `waiting`.
     text: str
     parameters: Parameters
@@ -104,13 +104,13 @@ def encode_item(item: BatchItem) -> str:
     return to_json(fields if item.custom_id is None else {**fields, "custom_id": item.custom_id})
 
 
-def decode_item(index: int, state: str, text: str) -> ItemResult:
+def decode_item(index: int, state: str, became_job: int, text: str) -> ItemResult:
     """`state` is empty where the item itself says it."""
     values: Mapping[str, str] = json.loads(text)
     return ItemResult(
         index=index,
         custom_id=values.get("custom_id"),
-        job_id=values["id"],
+        job_id=values["id"] if became_job else None,
         status=state or values["status"],
         text=values["text"],
         parameters=decode_parameters(values["parameters"]),

@@ -98,10 +98,10 @@ class BatchStore:
     ) -> list[ItemResult]:
         """What has come of the items from index `first` on. Raises as `get` does."""
         flat = _found(self._scripts.run("batch_results", batch_id, owner, first, number))
-        pairs = list(zip(flat[::2], flat[1::2], strict=True))
-        if not all(text for _, text in pairs):
+        items = list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
+        if not all(text for _, _, text in items):
             raise StoreUnavailable("The job store has lost a part of the batch.")
-        return [decode_item(index, state, text) for index, (state, text) in enumerate(pairs, first)]
+        return [decode_item(index, *item) for index, item in enumerate(items, first)]
 
     def cancel(self, batch_id: str, *, owner: str = "") -> CancelVerdict:
         """What no worker holds is canceled at once, the rest by its workers. Raises as `get` does."""

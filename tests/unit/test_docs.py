@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from flask import Flask
 
+from api.batch_routes import batches
 from api.errors import ApiError
 from api.event_routes import events
 from api.job_list_routes import job_list
@@ -118,11 +119,12 @@ def test_the_metrics_table_lists_what_there_is() -> None:
 def test_the_endpoint_table_lists_what_there_is() -> None:
     app = Flask("routes")
     app.register_blueprint(jobs)
+    app.register_blueprint(batches)
     app.register_blueprint(events)
     app.register_blueprint(job_list)
     app.register_blueprint(service)
     routes = {
-        f"{method} {rule.rule.replace('<job_id>', '<id>')}"
+        f"{method} {re.sub('<[a-z_]+>', '<id>', rule.rule)}"
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.endpoint != "static"

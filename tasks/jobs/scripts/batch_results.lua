@@ -1,5 +1,5 @@
 -- ARGV: namespace, batch, owner, first index, number of items. Answer: 'found', then for each of these that there is:
--- its state ('' when the item says it) and the item as JSON; 'gone' or 'unknown'.
+-- its state ('' when the item says it), whether it has become a job (1 or 0), and the item as JSON; 'gone' or 'unknown'.
 local id, owner, first, number = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local batch = find_batch(id)
 if not batch then return {redis.call('GET', key('tombstone', id)) == owner and 'gone' or 'unknown'} end
@@ -17,6 +17,7 @@ end
 local answer = {'found'}
 for index = first, math.min(first + number, batch.total) - 1 do
   table.insert(answer, state_of(index))
+  table.insert(answer, index < math.min(stopped_from, batch.next) and 1 or 0)
   table.insert(answer, redis.call('HGET', key('batch_items', id), index) or '')
 end
 return answer

@@ -10,6 +10,8 @@ if redis.call('EXISTS', record) == 1 then return {'created', batch.id} end -- Th
 
 check_indexes()
 expect('hash', key('unfinished'))
+expect('string', key('sequence'))
+if batch.ring_list ~= '' then expect('list', batch.ring_list) end
 
 local function refuse(...)
   redis.call('UNLINK', items)

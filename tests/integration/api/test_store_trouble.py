@@ -28,13 +28,14 @@ ROUTES = (
     ("POST", "/predict?wait=60"),
     ("POST", "/predict?wait=0"),
     ("POST", "/jobs"),
+    ("POST", "/batches"),
     ("GET", "/jobs/{}"),
     ("GET", "/jobs/{}?wait=60"),
     ("DELETE", "/jobs/{}"),
     ("POST", "/jobs/{}/cancel"),
     ("GET", "/info"),
 )
-WRITES = ROUTES[:3]
+SUBMITS, WRITES = ROUTES[:3], ROUTES[:4]
 
 
 @pytest.fixture
@@ -52,6 +53,8 @@ def proxy(own_server: RealServer) -> Iterator[Proxy]:
 
 def call(api: ApiProcess, method: str, path: str, **headers: str) -> httpx.Response:
     body = BODY if path.startswith(("/predict", "/jobs")) and method == "POST" else None
+    if path == "/batches":
+        body = {"requests": [BODY]}
     return httpx.request(method, api.url + path, json=body, headers=headers, timeout=ANSWER_SECONDS)
 
 
@@ -195,7 +198,7 @@ def test_a_key_of_another_type_is_no_crash(
     """Somebody has overwritten it: nothing is recorded, and the operator is told which one it is."""
     api = start_api(own_server.url)
     admin.set(key, "garbage")
-    for method, path in WRITES:
+    for method, path in SUBMITS:
         refused = call(api, method, path)
         assert (refused.status_code, refused.json()["code"]) == (503, "store_broken")
         assert refused.headers["Content-Type"] == "application/problem+json"

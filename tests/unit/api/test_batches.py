@@ -121,6 +121,7 @@ def test_a_cancel_says_what_it_has_done(client: FlaskClient, worker: FakeWorker)
     asked = client.post(cancel)
     assert (asked.status_code, asked.json["status"]) == (202, "canceling")  # type: ignore[index]
     worker.finish(taken)
+    assert next(each["job_id"] for each in results(client, batch)) == taken.job.id
     done = client.post(cancel)
     assert (done.status_code, done.json["status"]) == (200, "canceled")  # type: ignore[index]
     assert done.json["counts"]["canceled"] == 2  # type: ignore[index]

@@ -11,6 +11,7 @@ from tasks.jobs.errors import (
     BatchNotFound,
     IdempotencyKeyReused,
     JobGone,
+    StoreBroken,
     StoreUnavailable,
 )
 from tasks.jobs.store import JobStore
@@ -55,6 +56,18 @@ def test_a_batch_of_which_the_server_has_lost_a_part_is_not_started(
     with pytest.raises(StoreUnavailable):
         start(batches, make_new_batch("b", total=3))
     assert set(store.client.scan_iter("*")) == set()
+
+
+@pytest.mark.parametrize("key", ["rung", "neoserve:unfinished", "neoserve:batches"])
+def test_a_place_that_somebody_has_overwritten_is_named_and_nothing_is_started(
+    store: JobStore, batches: BatchStore, key: str
+) -> None:
+    upload(batches, "b", 1)
+    store.client.set(key, "garbage")
+    with pytest.raises(StoreBroken, match=key):
+        start(batches, make_new_batch("b", total=1))
+    store.client.delete(key)
+    assert start(batches, make_new_batch("b", total=1)) == ("b", True)
 
 
 def test_a_start_whose_answer_was_lost_may_be_repeated(store: JobStore, batches: BatchStore) -> None:

@@ -84,7 +84,8 @@ def test_results_come_in_the_order_of_the_items_whatever_became_of_them(
     assert [each.index for each in results] == list(range(70))
     assert [each.custom_id for each in results] == [f"line {i}" for i in range(70)]
     assert [each.status for each in results[:4]] == ["failed", "running", "succeeded", "queued"]
-    assert {each.status for each in results[66:]} == {"waiting"}
+    assert {(each.status, each.job_id) for each in results[66:]} == {("waiting", None)}
+    assert [each.job_id for each in results[:66]] == [f"b-{i}" for i in range(66)]
     assert results[0].error == JobError(code="model_error", detail="It broke.")
     assert results[2].rows[0].text == "third"
     assert (results[2].text, results[2].job_id, results[2].num_tokens) == ("prompt 2", "b-2", 5)
