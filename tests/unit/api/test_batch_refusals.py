@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from werkzeug.test import TestResponse
 
 from api.app import create_app
 from api.settings import ApiSettings
+from tasks.jobs.batch import BatchItem
+from tasks.jobs.batch_store import BatchStore
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
 from tests.unit.api.fakes import MAX_POSITIONS, LocalListener
@@ -61,6 +64,25 @@ def test_an_item_that_cannot_be_used_is_named(
     assert found[0] == name
     assert found[1].startswith("line 4: ")
     assert words in found[1]
+    assert set(store.client.scan_iter("*")) == keys
+
+
+@pytest.mark.parametrize("place", [0, 100])
+def test_nothing_is_left_of_what_was_uploaded_before_and_nothing_is_uploaded_after(
+    client: FlaskClient, store: JobStore, keys: set[str], monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    uploaded = []
+    put = BatchStore.put
+
+    def counted(self: BatchStore, batch_id: str, first: int, items: Sequence[BatchItem]) -> None:
+        uploaded.append(first)
+        put(self, batch_id, first, items)
+
+    monkeypatch.setattr(BatchStore, "put", counted)
+    items: list[Any] = [GOOD] * 200
+    items[place] = {}
+    assert list(errors(post_lines(client, *items))) == [f"requests.{place}.text"]
+    assert uploaded == ([0] if place else [])
     assert set(store.client.scan_iter("*")) == keys
 
 

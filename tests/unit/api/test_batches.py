@@ -92,6 +92,7 @@ def test_a_batch_in_json_lines_may_begin_with_its_options(client: FlaskClient, s
     assert batch is not None
     assert [each["parameters"]["seed"] for each in results(client, batch)] == [7, 8]
     assert [each["parameters"]["max_new_tokens"] for each in results(client, batch)] == [3, 3]
+    assert [store.get(each["job_id"]).ttl_seconds for each in results(client, batch)] == [60, 60]
     let_pass(store, 91)
     store.reap()
     batch = client.get(batch["urls"]["self"]).json

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.jobs.batch import BatchItem, BatchStatus
+from tasks.jobs.batch import BatchStatus
 from tasks.jobs.batch_store import BatchStore
 from tasks.jobs.errors import (
-    BatchNotFound,
     QueueFull,
 )
 from tasks.jobs.models import JobError, JobStatus, Priority
 from tasks.jobs.protocol import CancelVerdict, Outcome
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
-from tests.batch_steps import counts, make_new_batch, start, submit_batch, upload
+from tests.batch_steps import counts, submit_batch
 from tests.factories import make_new_job
 from tests.job_steps import WORKER, claim, claimed_ids, finish, step, submit
 from tests.time_travel import let_pass
@@ -188,64 +187,3 @@ def test_items_of_batches_take_no_place_of_single_jobs(store: JobStore, batches:
     assert claim(store).job.id == "single"
     assert len(claimed_ids(store)) == 64
     store.submit(make_new_job(), max_queued=1)
-
-
-def test_an_end_written_by_an_earlier_version_is_found_by_the_reaper(
-    store: JobStore, batches: BatchStore
-) -> None:
-    submit_batch(batches, "b", 65)
-    taken = claim(store)
-    job = f"{store.namespace}:job:{taken.job.id}"
-    fields = {name: store.client.hget(job, name) or "" for name in ("batch", "batch_index")}
-    store.client.hdel(job, *fields)  # So its scripts know of no batch.
-    finish(store, taken)
-    store.client.hset(job, mapping=fields)
-    assert counts(batches) == {"waiting": 1, "queued": 64}
-
-    let_pass(store, 11)
-    store.reap()
-
-    assert counts(batches) == {"queued": 64, "succeeded": 1}
-    assert batches.results("b", 0, 1)[0].rows[0].text == "text"
-
-
-def test_a_record_that_somebody_deleted_does_not_hold_up_its_batch(
-    store: JobStore, batches: BatchStore
-) -> None:
-    submit_batch(batches, "b", 65)
-    store.client.delete(f"{store.namespace}:job:b-0")
-    let_pass(store, 11)
-    store.reap()
-    assert counts(batches) == {"queued": 64, "failed": 1}
-    assert batches.results("b", 0, 1)[0].error.code == "internal_error"  # type: ignore[union-attr]
-
-
-def test_a_batch_that_somebody_deleted_holds_up_nobody(store: JobStore, batches: BatchStore) -> None:
-    submit_batch(batches, "b", 70)
-    store.client.delete(f"{store.namespace}:batch_items:b")
-    finish(store, claim(store))
-    with pytest.raises(BatchNotFound):
-        batches.get("b")
-    let_pass(store, 11)
-    assert store.reap().trimmed == 1
-    upload(batches, "c", 3)
-    assert start(batches, make_new_batch("c", total=3), max_unfinished=3)[0] == "c"
-
-
-def test_a_place_that_somebody_has_overwritten_lets_items_end_and_takes_none_in(
-    store: JobStore, batches: BatchStore
-) -> None:
-    upload(batches, "b", 64)
-    job = make_new_job("last", fingerprint="other", priority=Priority.LOW)
-    batches.put("b", 64, [BatchItem(job=job)])
-    start(batches, make_new_batch("b", total=65))
-    overwritten = f"{store.namespace}:waiting:other:low"
-    store.client.set(overwritten, "no hash")
-
-    assert finish(store, claim(store))
-    assert counts(batches) == {"waiting": 1, "queued": 63, "succeeded": 1}
-
-    store.client.delete(overwritten)
-    let_pass(store, 11)
-    store.reap()
-    assert counts(batches) == {"queued": 64, "succeeded": 1}
