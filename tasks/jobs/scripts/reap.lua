@@ -65,8 +65,6 @@ end
 local function take_from_worker(job)
   check_queue(job.fingerprint, job.priority)
   local losses = job.losses + 1
-  -- Before its last loss a job runs alone: while it only waited for that, another brought down the worker.
-  if losses == max_losses and job.status ~= 'running' then losses = tonumber(job.losses) end
   redis.call('HSET', key('job', job.id), 'losses', losses)
   if job.cancel_requested == '1' then
     end_unheld(job, 'canceled', '', '')
@@ -77,7 +75,8 @@ local function take_from_worker(job)
   elseif past_deadline(job) then
     expire(job)
     count('expired')
-  elseif losses >= max_losses then
+  elseif losses >= max_losses and job.status == 'running' then
+    -- It ran alone. While it only waited for that, another job brought down the worker.
     end_unheld(job, 'failed', 'worker_lost', string.format('%d workers stopped while they held the job.', losses))
     count('worker_lost')
   else
