@@ -67,7 +67,7 @@ def run(folder: Path, scale: Scale) -> Findings:
         tally = checker.tally({each.job_id: stack.store.get(each.job_id).losses for each in ledger.promises})
         losses = {stack.store.get(each.job_id).losses for each in ledger.promises if each.poisoned}
     broken = [] if settled else ["jobs were left over"]
-    if tally.poisoned_failed != scale.faults or losses != {MAX_LOSSES}:
+    if tally.poisoned_failed != scale.faults or min(losses) < MAX_LOSSES:
         failed, numbers = tally.poisoned_failed, sorted(losses)
         broken.append(f"{failed} of {scale.faults} poisoned jobs failed; their losses: {numbers}")
     if tally.needless:
