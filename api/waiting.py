@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,9 +20,6 @@ from tasks.jobs.store import JobStore
 
 #: How long a look at the record may take; as much may a call be longer than it asked to wait.
 REREAD_SECONDS = 4.0
-
-#: A thousand that wake up together would keep everybody else from the interpreter; so many at a time go on.
-MAX_AWAKE = 2
 
 
 class Waiter(Protocol):
@@ -55,27 +52,22 @@ class Waited:
 class Watch:
     """One call's interest in one job, from before the job was submitted or read."""
 
-    def __init__(self, room: WaitingRoom, job_id: str, waiter: Waiter, over: ExitStack) -> None:
+    def __init__(self, room: WaitingRoom, job_id: str, waiter: Waiter) -> None:
         self._room = room
         self._waiter = waiter
-        self._over = over
         self.job_id = job_id
 
     def wait(self, job: Job, seconds: float, line: Line | None = None) -> Waited:
         """Returns when the job ends, `seconds` are over, the server drains, or, where that cancels the job,
         the client on `line` hangs up; at once when all seats are taken. A job that was seen once is never
-        lost to a later failure of the store: the caller gets it as last seen. From then until the watch is
-        over the caller has one of a few turns: let it make its answer and ask nobody.
+        lost to a later failure of the store: the caller gets it as last seen.
         """
         if job.status.terminal or seconds <= 0:
             return Waited(job)
         if job.id != self.job_id:  # An idempotency key has led to an older job, which nobody watched so far.
             with self._room.watch(job.id) as watch:
                 return watch.wait(self._room.read(job), seconds, line)
-        waited = self._room.wait(job, self._waiter, seconds, line)
-        if waited.seconds:
-            self._over.enter_context(self._room.turns)
-        return waited
+        return self._room.wait(job, self._waiter, seconds, line)
 
 
 class WaitingRoom:
@@ -97,7 +89,6 @@ class WaitingRoom:
         self._metrics = metrics
         self._seats = seats
         self._company = company
-        self.turns = threading.Semaphore(MAX_AWAKE)
         self._draining = draining
         self._clock = clock
         self._waiters: set[Waiter] = set()
@@ -107,8 +98,8 @@ class WaitingRoom:
     def watch(self, job_id: str) -> Iterator[Watch]:
         """Submit or read the job inside of this: then no end is missed, and a wait need not begin with
         another look at the record."""
-        with self._listener.watch(job_id) as waiter, ExitStack() as over:
-            yield Watch(self, job_id, waiter, over)
+        with self._listener.watch(job_id) as waiter:
+            yield Watch(self, job_id, waiter)
 
     def wait(self, job: Job, waiter: Waiter, seconds: float, line: Line | None) -> Waited:
         """Called by Watch.wait()."""
