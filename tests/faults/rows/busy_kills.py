@@ -14,9 +14,10 @@ from tests.faults.row import Findings, Row, Scale, Shown
 from tests.faults.stack import Stack
 from tests.faults.store_client import Load, StoreClient
 
-#: At the pace below a dozen jobs are held at any moment.
+#: At the pace below each worker holds a few jobs at any moment: so few that three kills at random, which
+#: would end a job, hardly ever meet the same one.
 MODEL = "scripted:0.02"
-NUM_TOKENS = 4
+NUM_TOKENS = 1
 NUM_WORKERS = 3
 NUM_LOADS = 2
 #: 200 kills take more than 100 s: more than 20,000 jobs.
