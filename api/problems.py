@@ -41,6 +41,10 @@ QUEUE_FULL_SECONDS = 5
 MIN_QUEUE_FULL_SECONDS, MAX_QUEUE_FULL_SECONDS = 1, 60
 
 STORE_UNAVAILABLE = "The job store cannot be used now. Send the request again."
+STORE_BROKEN = (
+    "A key of the job store has been overwritten, and nothing is changed as long as it is so. "
+    "Whoever runs this service finds the key in its log."
+)
 STORE_UNAVAILABLE_TO_WRITE = (
     "The job store cannot be used now, and it is not known whether this request had an effect. "
     "Send it again; a submit with the same Idempotency-Key makes no second job."
@@ -109,8 +113,10 @@ def on_store_error(error: jobs.JobsError) -> Response:
         members["errors"] = [{"field": "model", "message": detail}]
     if isinstance(error, jobs.StoreUnavailable):
         logger.warning("request_id=%s %s", g.request_id, error)
-        # The error itself names hosts, and those are not the client's business.
+        # The error itself names hosts and keys, and those are not the client's business.
         detail = STORE_UNAVAILABLE if request.method in ("GET", "HEAD") else STORE_UNAVAILABLE_TO_WRITE
+        if isinstance(error, jobs.StoreBroken):
+            detail = STORE_BROKEN
     return problem(status, error.code, detail, members=members, retry_after_seconds=retry_after_seconds)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from client.errors import StartFailed
 
 
-def require_store(url: str) -> None:
-    """Raises StartFailed, without the URL's password, when there is no usable server at `url`."""
+def require_store(url: str) -> str:
+    """The URL without its password. Raises StartFailed, without it, when there is no usable server."""
     # Imported here: the client alone is installed without redis.
     from tasks.jobs.connection import connect, redact
     from tasks.jobs.errors import StoreUnavailable
@@ -21,3 +21,4 @@ def require_store(url: str) -> None:
     except ValueError:
         # Not repeated here: what cannot be parsed cannot be rid of its password.
         raise StartFailed(f"REDIS_URL is no redis:// or rediss:// address. {remedy}") from None
+    return redact(url)

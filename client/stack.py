@@ -92,7 +92,7 @@ class Stack:
             self._folder.lock()
         ports.require_free(plan.api.port, plan.api.host)
         if self._folder is None:
-            require_store(plan.redis_url)
+            self._console.say(f"{require_store(plan.redis_url)} keeps the jobs, as REDIS_URL says")
             url = plan.redis_url
             # Only here: where there is a data folder, what a killed process leaves behind is found again.
             folder = Path(scratch.enter_context(TemporaryDirectory(prefix="neoserve-")))

@@ -20,7 +20,7 @@ class Seconds(click.FloatRange):
     name = "number of seconds"
 
 
-class Finite(click.FloatRange):
+class Finite(click.types.FloatParamType):
     """A number that JSON can carry; what is too large or too small is for the service to say."""
 
     name = "number"

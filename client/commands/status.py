@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import click
 
@@ -17,7 +18,7 @@ class StatusCommand(click.Command):
     """`--wait` takes the next word only when that is a number: it may as well be the ID."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        pairs = zip(args, [*args[1:], ""], strict=True)
+        pairs = pairwise([*args, ""])
         return super().parse_args(
             ctx,
             [

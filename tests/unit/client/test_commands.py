@@ -228,6 +228,12 @@ def test_status_of_a_job_without_a_result_is_exit_code_1(service: FakeService, j
     assert (result.exit_code, result.stderr) == (1, "neoserve: Job job-1 canceled\n")
 
 
+def test_status_of_nothing_is_wrong_usage() -> None:
+    result = neoserve("status")
+    assert result.exit_code == 2
+    assert "Missing argument 'ID'" in result.stderr
+
+
 @pytest.mark.parametrize("arguments", [["job-1", "--wait"], ["--wait", "job-1"]])
 def test_status_waits_for_the_end(arguments: list[str], service: FakeService, job_json: MakeJob) -> None:
     service.answer(200, job_json("running"))
