@@ -22,7 +22,9 @@ LENGTHS = (1, 130, 250, 257, 505, 600)
 NUM_NEW = 12
 
 
-@pytest.mark.parametrize("name", ["shipped_folder", "gpt_neo_125m_folder"])
+@pytest.mark.parametrize(
+    "name", ["shipped_folder", pytest.param("gpt_neo_125m_folder", marks=pytest.mark.slow)]
+)
 def test_greedy_texts_beyond_the_window_equal_generate(name: str, request: pytest.FixtureRequest) -> None:
     folder: Path = request.getfixturevalue(name)
     ids = load(str(folder)).encode(STORY * 60)

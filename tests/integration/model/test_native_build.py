@@ -16,6 +16,7 @@ from tests.services import require_service
 pytestmark = pytest.mark.skipif(not applicable(), reason="the native kernels are for x86 on Linux")
 
 
+@pytest.mark.slow
 def test_the_library_can_be_built(tmp_path: Path) -> None:
     compiler = os.environ.get("CXX") or shutil.which("c++")
     require_service(compiler is not None, "no C++ compiler")

@@ -50,6 +50,7 @@ def test_half_precision_loses_nothing_on_the_shipped_model_which_was_saved_so(sh
     assert measured.largest_divergence < 1e-5
 
 
+@pytest.mark.slow
 def test_half_precision_changes_almost_nothing_on_weights_saved_in_float32(gpt_neo_125m_folder: Path) -> None:
     measured = measure(gpt_neo_125m_folder, noise(gpt_neo_125m_folder), Precision.FLOAT16)
     assert measured.divergence < 1e-6
@@ -102,7 +103,11 @@ def test_a_processor_without_any_operator_computes_the_same_text(
 @pytest.mark.parametrize(
     ("precision", "bytes_per_weight"),
     # The vocabulary's matrix is held twice, for looking up and for multiplying.
-    [(Precision.FLOAT32, 4), (Precision.FLOAT16, 2), (Precision.INT8, 1)],
+    [
+        (Precision.FLOAT32, 4),
+        (Precision.FLOAT16, 2),
+        pytest.param(Precision.INT8, 1, marks=pytest.mark.slow),
+    ],
 )
 def test_the_weights_are_held_once(
     gpt_neo_125m_folder: Path, precision: Precision, bytes_per_weight: int

@@ -18,7 +18,7 @@ def start_fragile(fleet: Fleet) -> WorkerProcess:
     ("prompt", "reason"),
     [
         (HANGS, "the engine has finished no step for 1 s, it is at threading.py"),
-        (BREAKS, "the engine thread died of RunnerBroken"),
+        pytest.param(BREAKS, "the engine thread died of RunnerBroken", marks=pytest.mark.slow),
         pytest.param(QUITS, "the engine thread died of SystemExit", marks=pytest.mark.slow),
     ],
 )
