@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 from collections.abc import Iterator, Sequence
 
 from flask import Blueprint, Response, request
@@ -17,8 +19,10 @@ from api.submission import parse_idempotency_key
 from tasks.jobs.batch import Batch, ItemResult
 from tasks.jobs.batch_store import BatchStore
 from tasks.jobs.deadline import time_limit
-from tasks.jobs.errors import BatchNotFound
+from tasks.jobs.errors import BatchNotFound, JobsError
 from tasks.jobs.protocol import CancelVerdict
+
+logger = logging.getLogger(__name__)
 
 batches = Blueprint("batches", __name__)
 
@@ -79,11 +83,18 @@ def show(batch: Batch, status_of_unfinished: int = 200) -> Response:
 
 
 def result_lines(store: BatchStore, batch_id: str, items: Sequence[ItemResult]) -> Iterator[str]:
-    """A store that fails half-way cuts the answer off: the client sees that it is not whole."""
+    """A store that fails half-way cuts the answer off: the client sees that it is not whole.
+
+    Raises ConnectionResetError, at which gunicorn closes the connection and logs nothing.
+    """
     while items:
         yield "".join(compact_json(render_item(each)) for each in items)
-        with time_limit(STORE_SECONDS):
-            items = store.results(batch_id, items[-1].index + 1)
+        try:
+            with time_limit(STORE_SECONDS):
+                items = store.results(batch_id, items[-1].index + 1)
+        except JobsError as error:
+            logger.warning("batch_id=%s its results were cut off: %s", batch_id, error)
+            raise ConnectionResetError(errno.ECONNRESET, "cut off") from None
 
 
 def known_id(batch_id: str) -> str:

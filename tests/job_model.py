@@ -66,7 +66,7 @@ class JobModel:
             first = next(j for j in claimable if (j.owner, j.priority) == (job.owner, job.priority))
             assert job is first, "an owner's jobs of one priority are claimed in the order of submit"
             assert taken.attempt == job.attempt + 1
-            assert taken.alone == (job.losses == MAX_LOSSES - 1)
+            assert taken.alone == (job.losses >= MAX_LOSSES - 1)
             job.worker, job.attempt, job.lease_until, job.text = worker, taken.attempt, self.now + LEASE, ""
 
     def expire_in_front_of_claim(self, expired: set[str]) -> None:
@@ -136,7 +136,7 @@ class JobModel:
             self._end(job, "canceled")
         elif self._late(job):
             self._end(job, "failed" if job.status == "running" else "expired")
-        elif job.losses == MAX_LOSSES:
+        elif job.losses >= MAX_LOSSES and job.status == "running":
             self._end(job, "failed")
         else:
             self._wait(job)
