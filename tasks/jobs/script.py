@@ -29,8 +29,21 @@ _READS = frozenset(
 #: What a full memory refuses, before the first write.
 _ACCEPTS = frozenset({"batch_put", "batch_start", "submit"})
 
-#: In front of every script, in this order.
-_SHARED = ("prelude", "enter", "batch")
+#: What may end an item of a batch, and so take the next one in; and what is about batches.
+_WITH_BATCHES = frozenset(
+    {
+        "batch_cancel",
+        "batch_get",
+        "batch_put",
+        "batch_results",
+        "batch_start",
+        "cancel",
+        "claim",
+        "finish",
+        "reap",
+        "release",
+    }
+)
 
 Argument = str | int | float
 
@@ -101,7 +114,7 @@ class Scripts:
         return self._sources[name]
 
     def _read(self, name: str) -> tuple[str, str]:
-        parts = [f"local SCHEMA = {SCHEMA_VERSION}", *map(_text, (*_SHARED, name))]
+        parts = [f"local SCHEMA = {SCHEMA_VERSION}", *map(_text, (*_shared(name), name))]
         source = self._first_line(name) + "\n".join(parts)
         return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
@@ -131,3 +144,11 @@ def _knows_flags(evaluate: Callable[[str, int], Any]) -> bool:
             raise
         return False
     return True
+
+
+def _shared(name: str) -> tuple[str, ...]:
+    """What is put in front of a script. Not more than it needs: the server makes these functions anew in each
+    call."""
+    if name in _WITH_BATCHES:
+        return "prelude", "enter", "batch"
+    return ("prelude", "enter") if name == "submit" else ("prelude",)
