@@ -53,7 +53,7 @@ class ServedStack:
             plan = make_plan(
                 environ=self._environ, port=port, host=None, workers=1, model=None, data=self._folder.path
             )
-            (worker,) = plan.worker_specs(server.url, ())
+            (worker,) = plan.worker_specs(server.url, (), self._folder.path)
             command = [part.replace("tasks.worker.app", "bench.traced_worker") for part in worker.command]
             self._start(replace(worker, command=command), ending)
             self._start(plan.api_spec(server.url, ()), ending)
