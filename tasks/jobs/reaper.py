@@ -59,7 +59,9 @@ class Reaper:
 
     def tick(self) -> ReapReport | None:
         """What was reaped; None while it waits. Raises StoreUnavailable."""
-        looked_at = self._look()
+        # Unless all of it works, workers may not have been able to renew either, and this time does not count.
+        before, self._last_look = self._last_look, None
+        looked_at = self._look(before)
         self._tell_of_far_versions()
         away = self._time_away()
         report = None if away is None else self._store.reap(away_seconds=away)
@@ -67,12 +69,12 @@ class Reaper:
         self._last_look = looked_at
         return report
 
-    def _look(self) -> float:
+    def _look(self, before: float | None) -> float:
         """Returns when the server was found to answer. A tick that failed counts as none, so an outage is a
         gap; so is a pause of this process, which cannot tell dead workers from ones that paused with it."""
         self._store.ping()  # A server whose disk is full refuses this and every heartbeat, but not INFO.
         run_id = self._store.server_run_id()
-        now, before = self._clock(), self._last_look
+        now = self._clock()
         if run_id == self._run_id and before is not None and now - before <= MAX_GAP_SECONDS:
             self._uptime.add(before, now)
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import redis
 
 from tasks.jobs.errors import StoreUnavailable
@@ -18,6 +20,7 @@ class RestartableStore(JobStore):
     run_id = "first"
     away = False
     refuses_writes = False
+    refuses_scripts = False
     num_refused = 0
 
     def server_run_id(self) -> str:
@@ -27,9 +30,14 @@ class RestartableStore(JobStore):
         return self.run_id
 
     def reap(self, *, away_seconds: float = 0.0) -> ReapReport:
-        if self.refuses_writes:
+        if self.refuses_writes or self.refuses_scripts:
             raise StoreUnavailable
         return super().reap(away_seconds=away_seconds)
+
+    def ring_for_waiting(self, ring_list: str, rings: Sequence[str] = ()) -> int:
+        if self.refuses_scripts:
+            raise StoreUnavailable
+        return super().ring_for_waiting(ring_list, rings)
 
     def ping(self) -> None:
         if self.refuses_writes:

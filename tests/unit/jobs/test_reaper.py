@@ -56,6 +56,24 @@ def test_a_server_that_reads_and_does_not_write_is_an_outage(under_test: ReaperU
     assert under_test.tick_after(2, 1, 1) == [False, False, True]
 
 
+def test_a_server_that_answers_and_does_not_let_it_reap_costs_no_worker_its_job(
+    under_test: ReaperUnderTest,
+) -> None:
+    under_test.past_first_lease()
+    submit(under_test.store, "a")
+    claim(under_test.store)
+    under_test.store.refuses_scripts = True
+    for _ in range(8):
+        let_pass(under_test.store, 0.5)
+        with pytest.raises(StoreUnavailable):
+            under_test.tick_after(0.5)
+    under_test.store.refuses_scripts = False
+    under_test.live(0.5, 1, 1, 1)
+    assert under_test.store.get("a").losses == 0
+    under_test.live(2, 2, 2, 2)
+    assert under_test.store.get("a").losses == 1, "its worker has not come back"
+
+
 def test_after_a_restart_of_the_server_it_waits_a_moment(under_test: ReaperUnderTest) -> None:
     under_test.past_first_lease()
     under_test.restart_server()
