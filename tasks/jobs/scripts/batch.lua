@@ -65,11 +65,14 @@ end
 -- tries again.
 local function make_job(batch, index)
   local item = redis.call('HGET', key('batch_items', batch.id), index)
-  local job = item and cjson.decode(item)
-  if not job or not pcall(check_room, batch, job) then return false end
+  local decoded, job = pcall(cjson.decode, item or '')
+  if not decoded or not pcall(check_room, batch, job) then return false end
   job.batch, job.batch_index, job.deadline_at = batch.id, index, batch.deadline_at
   redis.call('HSET', key('batch_live', batch.id), index, job.id)
-  enter(job)
+  if not pcall(enter, job) then
+    redis.call('HDEL', key('batch_live', batch.id), index)
+    return false
+  end
   if batch.ring_list == '' then return true end
   local ring = string.gsub(batch.ring, '<task id>', job.id)
   redis.call('LPUSH', batch.ring_list, (string.gsub(ring, '<delivery tag>', job.id)))

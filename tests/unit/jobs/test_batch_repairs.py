@@ -105,3 +105,24 @@ def test_items_that_somebody_deleted_hold_up_nobody_else(store: JobStore, batche
     let_pass(store, 60)
     store.reap()
     assert counts(batches)["expired"] == 64
+
+
+@pytest.mark.parametrize("broken", ["sequence", "item"])
+def test_an_item_that_cannot_become_a_job_now_is_counted_once_and_costs_no_other_job_its_end(
+    store: JobStore, batches: BatchStore, broken: str
+) -> None:
+    submit_batch(batches, "b", 65)
+    items, sequence = f"{store.namespace}:batch_items:b", f"{store.namespace}:sequence"
+    item, number = store.client.hget(items, "64"), store.client.get(sequence)
+    if broken == "sequence":
+        store.client.set(sequence, "abc")
+    else:
+        store.client.hset(items, "64", "no JSON")
+    assert finish(store, claim(store))
+    assert counts(batches) == {"waiting": 1, "queued": 63, "succeeded": 1}
+
+    store.client.hset(items, "64", item)
+    store.client.set(sequence, number)
+    let_pass(store, 11)
+    store.reap()
+    assert counts(batches) == {"queued": 64, "succeeded": 1}
