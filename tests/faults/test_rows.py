@@ -12,7 +12,7 @@ from tests.faults.table import ROWS
 LEASE_SECONDS = 3.0
 
 #: Faults by row.
-QUICK = {"T1": 4, "T2": 3, "T4": 2, "T4b": 4, "T5": 2, "T7": 5, "T9": 5, "T10": 2, "T12": 4}
+QUICK = {"T1": 4, "T2": 3, "T4": 2, "T5": 2, "T9": 5, "T12": 4}
 SLOW = {
     "T1": 8,
     "T2": 10,

@@ -97,6 +97,7 @@ def cancel_all(store: JobStore) -> None:
         store.cancel(job_id)
 
 
+@pytest.mark.slow
 def test_a_stopped_server_blocks_no_thread(
     start_api: StartApi, own_server: RealServer, admin: redis.Redis
 ) -> None:
@@ -246,6 +247,7 @@ def test_a_submit_whose_reply_got_lost_is_found_by_its_key(
     assert store.num_queued() == jobs
 
 
+@pytest.mark.slow
 def test_what_was_answered_with_202_is_recorded_although_connections_are_cut(
     start_api: StartApi, admin: redis.Redis, proxy: Proxy
 ) -> None:
