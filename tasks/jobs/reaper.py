@@ -59,7 +59,7 @@ class Reaper:
 
     def tick(self) -> ReapReport | None:
         """What was reaped; None while it waits. Raises StoreUnavailable."""
-        # Unless all of it works, workers may not have been able to renew either, and this time does not count.
+        # Unless all of it works, workers may not have been able to renew either: this time does not count.
         before, self._last_look = self._last_look, None
         looked_at = self._look(before)
         self._tell_of_far_versions()

@@ -51,14 +51,7 @@ def test_a_list_of_rings_that_is_none_ends_no_worker(fleet: Fleet) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "key",
-    [
-        "neoserve:leases",
-        pytest.param("neoserve:served:scripted", marks=pytest.mark.slow),
-        pytest.param("generate", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("key", ["neoserve:leases", "neoserve:served:scripted", "generate"])
 def test_a_broken_key_is_no_reason_to_restart_a_worker(fleet: Fleet, tmp_path: Path, key: str) -> None:
     file = tmp_path / "health"
     worker = fleet.start_ready(app=FRAGILE_APP, **{VARIABLE: str(file)})
