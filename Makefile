@@ -25,6 +25,7 @@ PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.1
 
 # In the order of docs/performance.md; each is `python -m bench.NAME`.
 BENCHMARKS := engine poisson roofline sampling overhead prefix http
+JOB_BENCHMARKS := waiters stream cancel backlog eta
 RESULTS ?= .bench/results
 
 BIN := $(VENV)/bin
@@ -35,7 +36,7 @@ SOURCES := api client tasks tests $(wildcard bench)
 TESTS = $(wildcard tests/unit tests/integration tests/e2e tests/faults)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all faults lint fmt lock train native bench bench-peers clean
+.PHONY: help run test test-all faults lint fmt lock train native bench bench-jobs bench-peers clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -71,8 +72,12 @@ train: $(VENV)/.run $(VENV)/.native  ## Train the shipped model anew (CORPUS=sto
 	$(BIN)/python -m tasks.model.train_stories --corpus '$(CORPUS)' --output tasks/model/stories
 
 # On a quiet machine: each takes all cores, and what else runs is measured with it.
-bench: $(VENV)/.dev $(VENV)/.native  ## Measure the engine and the stack (15 minutes), and put the results into docs/performance.md
+bench: $(VENV)/.dev $(VENV)/.native  ## Measure the engine and the stack (12 minutes), and put the results into docs/performance.md
 	@for name in $(BENCHMARKS); do $(BIN)/python -m bench.$$name --json '$(RESULTS)' || exit 1; done
+	@$(BIN)/python -m bench.report --json '$(RESULTS)'
+
+bench-jobs: $(VENV)/.dev $(VENV)/.native  ## The same of waiting, streams, cancels and long queues (12 minutes)
+	@for name in $(JOB_BENCHMARKS); do $(BIN)/python -m bench.$$name --json '$(RESULTS)' || exit 1; done
 	@$(BIN)/python -m bench.report --json '$(RESULTS)'
 
 bench-peers: export TORCH_INDEX := $(TORCH_INDEX)

@@ -77,6 +77,7 @@ class Streams:
         with ExitStack() as ending:
             ending.callback(self._seats.give_back)
             job = find()
+            self._follow(job)
             feed = ending.enter_context(self._hub.follow(job.id, after or START))
             with time_limit(ASK_SECONDS):
                 first = feed.catch_up()
@@ -96,6 +97,11 @@ class Streams:
                 ending.enter_context(self._hangups.watch(client))
             ending.enter_context(self._among_open(stream, job.id))
             return OpenStream(stream, ending.pop_all())
+
+    def _follow(self, job: Job) -> None:
+        if not (job.followed or job.status.terminal):
+            with time_limit(ASK_SECONDS):
+                self._store.follow(job.id)
 
     def wake_all(self) -> None:
         """Every stream looks whether the server drains."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from api.errors import (
     ApiError,
@@ -47,13 +48,17 @@ class Submission:
         self._cards = RecentCards(store.models)
         self._tokens = TokenCounter(store.tokenizer)
 
-    def submit(self, request: PredictRequest, idempotency_key: str | None, job_id: str) -> Submitted:
-        """A new job gets `job_id`; the idempotency key may lead to an older one.
+    def submit(
+        self, request: PredictRequest, idempotency_key: str | None, job_id: str, *, followed: bool = False
+    ) -> Submitted:
+        """A new job gets `job_id`; the idempotency key may lead to an older one. `followed`: the client reads
+        its events.
 
         Raises InvalidParameters, PromptTooLong, DeadlineUnmeetable and what JobStore.submit raises; then
         nothing is recorded.
         """
-        return self._record(self.resolve(request, self.card(request.model), job_id, idempotency_key))
+        job = self.resolve(request, self.card(request.model), job_id, idempotency_key)
+        return self._record(replace(job, followed=followed))
 
     def retry(self, ended_id: str, idempotency_key: str | None, job_id: str) -> Submitted:
         """A job like the one that has ended, for the same model and with the same seed: it makes the same

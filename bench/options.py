@@ -16,6 +16,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """A whole number, 0 too."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    return int(text)
+
+
 def several(kind: Callable[[str], Kind]) -> Callable[[str], list[Kind]]:
     """A list with commas in it, each part as `kind` reads it."""
 

@@ -31,7 +31,7 @@ from threading import Thread
 
 from bench.in_process import model_without_end
 from bench.machine import describe_machine
-from bench.options import positive, several
+from bench.options import positive, several, whole
 from bench.result import Result, Table
 from bench.stack import ServedStack
 from tasks.jobs.connection import connect
@@ -192,15 +192,9 @@ def bench(options: argparse.Namespace, work: Path) -> Table:
     )
 
 
-def whole(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
-    return int(text)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="When the events of a job reach its client.")
-    parser.add_argument("--model", default="125m")
+    parser.add_argument("--model", default="scripted:0.015")
     parser.add_argument("--clients", type=several(positive), default="1,8,32")
     parser.add_argument("--readers", type=several(whole), default="0,200")
     parser.add_argument("--jobs", type=positive, default=3, help="of each client")

@@ -67,6 +67,9 @@ class Engine:
             num_reused_tokens=self._num_reused - reused_before,
             num_decode_rows=sum(row.decodes for row in rows),
             num_new_tokens=sum(isinstance(result, int) for result in results),
+            num_first_tokens=sum(
+                isinstance(result, int) and not row.decodes for row, result in zip(rows, results, strict=True)
+            ),
             num_waiting=len(self._inbox) + len(self._scheduler.waiting),
             num_running=len(self._scheduler.running),
             num_finished=self._num_finished - finished_before,

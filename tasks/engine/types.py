@@ -45,6 +45,7 @@ class StepStats:
     num_reused_tokens: int  #: Of prompts, not run because another one began with them.
     num_decode_rows: int
     num_new_tokens: int  #: Sampled in this step.
+    num_first_tokens: int  #: Of these, the first of their sequence.
     num_waiting: int
     num_running: int
     num_finished: int

@@ -80,6 +80,7 @@ class NewJob:
     owner: str = ""  #: The API key's id; empty without authentication.
     deadline_seconds: float | None = None  #: Counted from submit.
     cancel_on_disconnect: bool = False  #: When the last client that waits for it hangs up.
+    followed: bool = False  #: Its client reads its events as they come.
     metadata: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str | None = None
     body_digest: str = ""  #: Of the parsed request: the same key with another digest is refused.
@@ -113,6 +114,7 @@ class Job:
     deadline_at: float | None = None
     cancel_requested: bool = False
     cancel_on_disconnect: bool = False
+    followed: bool = False  #: Somebody reads or has read its events.
     rows: tuple[Row, ...] = ()
     error: JobError | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)

@@ -57,8 +57,8 @@ class StepEntry:
 
     job_id: str
     attempt: int
-    started: bool  #: It is in the engine.
-    num_tokens: int  #: Generated so far, over all rows.
+    started: bool = False  #: It is in the engine.
+    num_tokens: int = 0  #: Generated so far, over all rows.
     pieces: tuple[Piece, ...] = ()
     ages: Ages = JUST_NOW
 
@@ -74,6 +74,7 @@ class Verdict(StrEnum):
 class StepAnswer:
     verdict: Verdict
     stored: tuple[int, ...]  #: Code points stored of every row; empty when the job is lost.
+    followed: bool = False  #: Somebody reads its events.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -50,6 +50,7 @@ def encode_new_job(new: NewJob) -> dict[str, str | int]:
         "owner": new.owner,
         "deadline_ms": "" if new.deadline_seconds is None else round(new.deadline_seconds * 1000),
         "cancel_on_disconnect": int(new.cancel_on_disconnect),
+        "followed": int(new.followed),
         "metadata": to_json(dict(new.metadata)),
         "idempotency": idempotency_name(new.owner, new.idempotency_key),
         "retry_of": new.retry_of or "",
@@ -74,6 +75,7 @@ def queued_job(new: NewJob, created_ms: int, deadline_ms: int | str) -> Job:
         losses=0,
         deadline_at=int(deadline_ms) / 1000 if deadline_ms else None,
         cancel_on_disconnect=new.cancel_on_disconnect,
+        followed=new.followed,
         metadata=new.metadata,
         retry_of=new.retry_of,
     )
@@ -113,6 +115,7 @@ def decode_job(flat: Sequence[str]) -> Job:
         deadline_at=_seconds(record, "deadline_at"),
         cancel_requested=record.get("cancel_requested") == "1",
         cancel_on_disconnect=record.get("cancel_on_disconnect") == "1",
+        followed=record.get("followed") == "1",
         rows=decode_rows(record.get("rows")),
         error=decode_error(record),
         metadata=json.loads(record["metadata"]),

@@ -111,6 +111,11 @@ class JobStore(ModelCatalog, JobLists):
             check_schema(version)
         return CancelVerdict(verdict)
 
+    def follow(self, job_id: str) -> None:
+        """Somebody reads the events of a job: its worker tells of it more often. Without effect once it has
+        ended."""
+        self._scripts.run("follow", job_id)
+
     def claim_next(
         self, worker: str, fingerprint: str, nonce: str, *, lease_seconds: float = LEASE_SECONDS
     ) -> Claim | None:
@@ -136,8 +141,10 @@ class JobStore(ModelCatalog, JobLists):
         return StepReply(
             registered=bool(registered),
             answers=tuple(
-                StepAnswer(verdict=Verdict(verdict), stored=tuple(map(int, lengths.split())))
-                for verdict, lengths in answers
+                StepAnswer(
+                    verdict=Verdict(verdict), stored=tuple(map(int, lengths.split())), followed=bool(followed)
+                )
+                for verdict, lengths, followed in answers
             ),
         )
 

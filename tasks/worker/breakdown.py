@@ -66,5 +66,5 @@ class Breakdown:
         for held in self._writer.held:
             if not held.started:
                 held.end(Ending.HANDED_BACK)
-        self._writer.notify(ended=True)
+        self._writer.notify()
         return any(held.over for held in self._writer.held)

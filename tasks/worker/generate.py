@@ -99,7 +99,8 @@ class JobRunner:
                 held.end(Ending.HANDED_BACK)
             else:
                 held.start(self._submit_all(held.job))
-        self._writer.notify(ended=held.over)
+        if held.over:
+            self._writer.notify()
         held.settled.wait()
 
     def _begin_alone(self, held: HeldJob) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -11,6 +12,9 @@ from tasks.engine.generation import Generation
 from tasks.jobs.models import Job, JobError, JobStatus, Row
 from tasks.jobs.protocol import Ages, Claim, Outcome, Piece, StepAnswer, StepEntry, Verdict
 from tasks.model.errors import ModelError
+
+#: Between two words of a job whose events somebody reads, at least.
+FOLLOWED_SECONDS = 0.05
 
 
 class Ending(StrEnum):
@@ -56,7 +60,9 @@ class HeldJob:
         self.settled = threading.Event()  #: Its end is recorded, or nobody may record it here any more.
         self._stored: tuple[int, ...] = (0,) * claim.job.parameters.num_return_sequences
         self._begun_at: float | None = None
-        self._tells_start = False  #: The last entry does; of the writer thread.
+        # Of the writer thread: the last entry, and the last that the record has answered, with their times.
+        self._telling = self._told = (StepEntry(job_id=self.job.id, attempt=self.attempt), -math.inf)
+        self._followed = claim.job.followed
         self._decided = threading.Event()  #: The record says that it runs, or it will not.
         self._lock = threading.Lock()
 
@@ -127,15 +133,26 @@ class HeldJob:
 
     def entry(self, now: float) -> StepEntry:
         """What the record does not know yet; `now` by the worker's monotonic clock."""
-        self._tells_start = self.started
-        return StepEntry(
+        entry = StepEntry(
             job_id=self.job.id,
             attempt=self.attempt,
-            started=self._tells_start,
+            started=self.started,
             num_tokens=self.num_tokens,
             pieces=self._pieces(),
             ages=self._ages(now),
         )
+        self._telling = entry, now
+        return entry
+
+    @property
+    def due_at(self) -> float:
+        """When the record should hear of it, by the worker's monotonic clock; or the next heartbeat does."""
+        told, told_at = self._told
+        if self._begun_at is not None and not told.started:
+            return self._begun_at
+        if self._followed and self.first_token_at is not None:
+            return self.first_token_at if told.num_tokens == 0 else told_at + FOLLOWED_SECONDS
+        return math.inf
 
     def _ages(self, now: float) -> Ages:
         return Ages(
@@ -152,7 +169,8 @@ class HeldJob:
 
     def heed(self, answer: StepAnswer) -> None:
         """Take over what the record said: how much text it has, and whether to go on."""
-        self._stored = answer.stored
+        self._stored, self._told = answer.stored, self._telling
+        self._followed = self._followed or answer.followed
         if answer.verdict is Verdict.LOST and not self.over:
             # Once it is over, LOST may mean that an earlier `finish` worked and its answer was lost;
             # the next one tells.
@@ -161,7 +179,7 @@ class HeldJob:
             self.end(Ending.CANCELED)
         elif answer.verdict is Verdict.DEADLINE:
             self.end(Ending.DEADLINE, DEADLINE_EXCEEDED)
-        if self._tells_start:
+        if self._told[0].started:
             self._decided.set()
         if any(each.error is not None for each in self.generations):
             # The job has failed with this row: the others are of no use.

@@ -142,7 +142,8 @@ class Parts:
 
     def _on_step(self, stats: StepStats) -> None:
         self.metrics.observe_step(stats)
-        self.writer.notify(ended=stats.num_finished > 0)
+        if stats.num_finished or stats.num_first_tokens:
+            self.writer.notify()
 
     def _on_settled(self, held: HeldJob) -> None:
         self._report.settled(held)

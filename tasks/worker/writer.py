@@ -14,18 +14,9 @@ from tasks.worker.held import Ending, HeldJob
 
 log = logging.getLogger(__name__)
 
-#: At least this much time between two exchanges: at most 20 a second. Ends do not wait for it.
-MIN_GAP_SECONDS = 0.05
-#: And this much for each job that is held: telling the record of 32 jobs 20 times a second took a twentieth
-#: of the processor time that generating their texts did.
-GAP_SECONDS_PER_JOB = 0.006
-#: Without news, an exchange this often: it renews the leases and asks for cancels.
+#: Between two exchanges about all jobs: they renew the leases and ask for cancels. Telling the record of 32
+#: jobs 20 times a second took a twentieth of the processor time that generating their texts did.
 HEARTBEAT_SECONDS = 0.25
-
-
-def gap_seconds(num_jobs: int) -> float:
-    """Between two exchanges, when so many jobs are held."""
-    return max(MIN_GAP_SECONDS, min(GAP_SECONDS_PER_JOB * num_jobs, HEARTBEAT_SECONDS))
 
 
 class Record(Protocol):
@@ -41,8 +32,9 @@ class Record(Protocol):
 class Writer:
     """Heartbeat, token stream, cancel channel and results of all held jobs, in one exchange at a time.
 
-    A client waits for every end, so ends are recorded at once, those of one engine step together; all else is
-    told in the next exchange. `finish` brings the text that the stream still lacks.
+    A client waits for every end, so ends are recorded at once, those of one engine step together; so is the
+    first token of a job whose events somebody reads, and more of its text soon. All else is told in the next
+    exchange. `finish` brings the text that the stream still lacks.
 
     Redis being away changes nothing for the jobs: their text and outcome wait here until it answers.
     `announce` registers this worker: before the first exchange, after every outage, and when the server turns
@@ -73,8 +65,7 @@ class Writer:
         self.outage = False  #: Redis did not answer the last time, or not as it should.
         self.last_error = ""  #: What it said or did then.
         self.num_exchanges = 0  #: That it answered so far.
-        self._news = threading.Event()
-        self._ends = threading.Event()
+        self._urgent = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
@@ -85,12 +76,9 @@ class Writer:
             self._held[held.job.id, held.attempt] = held
         return held
 
-    def notify(self, *, ended: bool = False) -> None:
-        """Something happened that the record should know soon; at once, if jobs `ended`. From any thread,
-        cheap."""
-        if ended:
-            self._ends.set()
-        self._news.set()
+    def notify(self) -> None:
+        """Something happened that the record may have to know at once. From any thread, cheap."""
+        self._urgent.set()
 
     @property
     def held(self) -> tuple[HeldJob, ...]:
@@ -107,7 +95,7 @@ class Writer:
         """Give every job that is not over back to the queue; others run it."""
         for held in self.held:
             held.end(Ending.HANDED_BACK)
-        self.notify(ended=True)
+        self.notify()
 
     def abandon(self) -> None:
         """Nobody waits for these jobs any more: the process ends, their leases run out, others run them."""
@@ -120,20 +108,20 @@ class Writer:
     def stop(self) -> None:
         """End after the exchange that is running. Settle all jobs first, or their leases expire."""
         self._stopping.set()
-        self.notify(ended=True)
+        self.notify()
         self._thread.join()
 
     def wait_announced(self, timeout: float) -> bool:
         return self._announced.wait(timeout)
 
     def exchange(self) -> bool:
-        """One exchange with the record; whether it answered."""
+        """One exchange with the record about all jobs; whether it answered."""
         # Ends first: clients wait for them. The answers to the step may end further jobs.
-        return self._tell(self._settle, self._step, self._settle)
+        return self._tell(self._settle, self._step_all, self._settle)
 
-    def record_ends(self) -> bool:
+    def exchange_due(self) -> bool:
         """The part of an exchange that does not wait for the next one."""
-        return self._tell(self._settle)
+        return self._tell(self._settle, self._step_due, self._settle)
 
     def _tell(self, *parts: Callable[[], None]) -> bool:
         try:
@@ -160,21 +148,32 @@ class Writer:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self.exchange()
-            self._pause()
+            if self.exchange():
+                self._tell_until(self._clock() + HEARTBEAT_SECONDS)
+            else:
+                self._stopping.wait(HEARTBEAT_SECONDS)
 
-    def _pause(self) -> None:
-        """Until the next exchange is due; what ends before that is recorded meanwhile."""
-        gap = gap_seconds(len(self._held))
-        due = self._clock() + gap
-        while self._ends.wait(max(0.0, due - self._clock())) and not self._stopping.is_set():
-            self._ends.clear()
-            self.record_ends()
-        self._news.wait(max(0.0, HEARTBEAT_SECONDS - gap))
-        self._news.clear()
+    def _tell_until(self, end: float) -> None:
+        """What cannot wait until then."""
+        while not self._stopping.is_set() and not self.outage:
+            due = min((held.due_at for held in self.held), default=end)
+            self._urgent.wait(max(0.0, min(due, end) - self._clock()))
+            self._urgent.clear()
+            if self._clock() >= end:
+                return
+            self.exchange_due()
 
-    def _step(self) -> None:
-        jobs, now = self.held, self._clock()
+    def _step_all(self) -> None:
+        self._step(self.held)
+
+    def _step_due(self) -> None:
+        now = self._clock()
+        due = [held for held in self.held if held.due_at <= now]
+        if due:
+            self._step(due)
+
+    def _step(self, jobs: Sequence[HeldJob]) -> None:
+        now = self._clock()
         reply = self._record.step(self._worker, [held.entry(now) for held in jobs])
         for held, answer in zip(jobs, reply.answers, strict=True):
             held.heed(answer)

@@ -1,8 +1,8 @@
 -- ARGV: namespace, worker, lease in ms, then for every held job: id, attempt, started (0 or 1), tokens so far,
 -- ms since its start, ms since its first token, number of pieces, and for every piece: row, index of its first code
 -- point, its code points, its text.
--- Answer: whether the worker is registered (0: the server has lost what it told), and for every job its verdict and
--- the stored lengths of its rows, joined by spaces.
+-- Answer: whether the worker is registered (0: the server has lost what it told), and for every job its verdict, the
+-- stored lengths of its rows, joined by spaces, and whether somebody reads its events.
 local worker, lease_ms = ARGV[2], tonumber(ARGV[3])
 local MAX_GAP_MS = 2000
 local at, done = 3, 0
@@ -44,14 +44,14 @@ end
 
 local function step(id, attempt, started, num_tokens, started_ms, first_token_ms, pieces)
   local job = find_job(id)
-  if not held_by(job, worker, attempt) then return {'lost', ''} end
+  if not held_by(job, worker, attempt) then return {'lost', '', 0} end
   redis.call('ZADD', key('leases'), now + lease_ms, id)
   if started then mark_started(job, started_ms) end
   if num_tokens > 0 then mark_first_token(job, first_token_ms) end
   local lengths = append(job, pieces)
   redis.call('HSET', key('job', id), 'num_tokens', num_tokens, 'lengths', lengths)
   done = done + num_tokens - (tonumber(job.num_tokens) or 0)
-  return {verdict_of(job), lengths}
+  return {verdict_of(job), lengths, tonumber(job.followed) or 0}
 end
 
 -- The pace counts only where jobs wait from one word of a worker to the next: a model that is not busy is slower

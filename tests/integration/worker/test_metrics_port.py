@@ -14,6 +14,7 @@ def test_the_port_shows_what_the_engine_did() -> None:
             num_prefill_tokens=30,
             num_reused_tokens=128,
             num_decode_rows=2,
+            num_first_tokens=0,
             num_new_tokens=3,
             num_waiting=1,
             num_running=3,

@@ -425,3 +425,13 @@ def test_a_store_that_goes_away_is_waited_for(
     finish(store, taken, "text")
     rest.join(10)
     assert not rest.is_alive()
+
+
+def test_the_worker_is_told_that_somebody_reads(client: FlaskClient, store: JobStore) -> None:
+    waits = client.post("/jobs", json=BODY).json
+    assert waits is not None
+    assert not store.get(waits["id"]).followed
+    with get(client, waits["id"]):
+        assert store.get(waits["id"]).followed
+    with client.post("/predict", json=BODY, headers=ACCEPT) as answer:
+        assert store.get(answer.headers["Location"].removeprefix("/jobs/")).followed

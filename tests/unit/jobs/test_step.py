@@ -185,3 +185,23 @@ def test_a_step_without_jobs_keeps_the_worker_alive(store: JobStore) -> None:
     assert store.stats().num_workers == 1
     let_pass(store, 8)
     assert store.stats().num_workers == 0
+
+
+def test_the_worker_learns_that_somebody_reads_a_job_from_its_claim_or_its_next_step(store: JobStore) -> None:
+    submit(store, "a", followed=True)
+    submit(store, "b")
+    first, second = claim(store), claim(store)
+    assert (first.job.followed, second.job.followed) == (True, False)
+    assert not step(store, second).followed
+    store.follow("b")
+    assert step(store, second).followed
+
+
+def test_who_reads_a_job_that_is_over_changes_nothing(store: JobStore) -> None:
+    submit(store, "a")
+    store.cancel("a")
+    ended = store.get("a")
+    store.follow("a")
+    store.follow("unknown")
+    assert store.get("a") == ended
+    assert not store.client.exists("neoserve:job:unknown")

@@ -11,6 +11,7 @@ from tasks.engine.engine import Engine
 from tasks.engine.loop import EngineThread
 from tasks.engine.scheduler import Scheduler
 from tasks.engine.scripted import ScriptedDetokenizer, ScriptedRunner
+from tasks.engine.types import StepStats
 from tasks.jobs.errors import StoreUnavailable
 from tasks.jobs.models import Job
 from tasks.jobs.protocol import Claim, FinishEntry, StepAnswer, StepEntry
@@ -108,7 +109,7 @@ class Worker:
         self.passed_on: list[str] = []
         self.runner = ScriptedRunner(num_slots=num_slots, before_step=self.steps, **runner_options)
         engine = Engine(self.runner, Scheduler(num_slots=num_slots), ScriptedDetokenizer)
-        self.engine = EngineThread(engine, lambda stats: self.writer.notify(ended=stats.num_finished > 0))
+        self.engine = EngineThread(engine, self._on_step)
         self.writer = Writer(
             self.faulty,
             WORKER,
@@ -130,6 +131,10 @@ class Worker:
         )
         self._threads: list[threading.Thread] = []
         self.engine.start()
+
+    def _on_step(self, stats: StepStats) -> None:
+        if stats.num_finished or stats.num_first_tokens:
+            self.writer.notify()
 
     def _announce(self) -> None:
         self.num_announced += 1

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.jobs.models import JobStatus
 from tasks.worker.held import Ending
-from tasks.worker.writer import HEARTBEAT_SECONDS, MIN_GAP_SECONDS, gap_seconds
+from tasks.worker.writer import HEARTBEAT_SECONDS
 from tests.factories import FINGERPRINT, make_parameters
 from tests.unit.worker.harness import WORKER, Worker
 from tests.waiting import wait_until
@@ -243,7 +243,7 @@ def test_a_row_that_failed_fails_its_job_alone(store) -> None:  # type: ignore[n
 def test_an_end_is_recorded_without_waiting_for_the_next_exchange(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.worker.writer.MIN_GAP_SECONDS", 3600.0)
+    monkeypatch.setattr("tasks.worker.writer.HEARTBEAT_SECONDS", 3600.0)
     start(worker)
     worker.writer.start()
     wait_until(lambda: worker.faulty.steps, "the first exchange, after which the next one is an hour away")
@@ -261,7 +261,7 @@ def test_what_ends_in_one_step_of_the_engine_is_recorded_in_one_call(worker: Wor
         start(worker, job_id)
     for job_id in ("a", "b", "c"):
         finish(worker, job_id)
-    worker.writer.record_ends()
+    worker.writer.exchange_due()
     assert [sorted(jobs) for jobs in worker.faulty.finishes] == [["a", "b", "c"]]
     assert {worker.store.get(job_id).status for job_id in ("a", "b", "c")} == {JobStatus.SUCCEEDED}
     assert worker.faulty.steps == []
@@ -272,7 +272,7 @@ def test_an_end_that_cannot_be_recorded_is_recorded_by_the_next_exchange(worker:
     start(worker)
     finish(worker)
     worker.faulty.requests_to_lose.append("finish")
-    assert not worker.writer.record_ends()
+    assert not worker.writer.exchange_due()
     assert worker.writer.exchange()
     assert worker.store.get("j").status is JobStatus.SUCCEEDED
 
@@ -286,7 +286,9 @@ def test_without_news_it_reports_at_the_pace_of_the_heartbeat(worker: Worker) ->
     worker.writer.stop()
 
 
-def test_however_much_news_there_is_it_reports_at_most_20_times_a_second(worker: Worker) -> None:
+def test_however_much_news_there_is_a_job_that_nobody_reads_is_told_of_with_the_heartbeat(
+    worker: Worker,
+) -> None:
     worker.steps.allow_all()
     worker.writer.start()
     started = time.monotonic()
@@ -297,11 +299,47 @@ def test_however_much_news_there_is_it_reports_at_most_20_times_a_second(worker:
         lambda: worker.count("neoserve_worker_jobs_total", outcome="succeeded", code="") == 8, "all done"
     )
     worker.writer.stop()
-    assert len(worker.faulty.steps) <= (time.monotonic() - started) / MIN_GAP_SECONDS + 1
+    assert len(worker.faulty.steps) <= (time.monotonic() - started) / HEARTBEAT_SECONDS + 1
     assert streamed(worker, "j7") == worker.store.get("j7").rows[0].text
 
 
-def test_many_jobs_are_reported_more_rarely_but_never_more_rarely_than_the_heartbeat() -> None:
-    assert gap_seconds(0) == gap_seconds(8) == MIN_GAP_SECONDS
-    assert MIN_GAP_SECONDS < gap_seconds(16) < gap_seconds(32) < HEARTBEAT_SECONDS
-    assert gap_seconds(1000) == HEARTBEAT_SECONDS
+def test_a_reader_gets_the_first_token_at_once_and_more_of_the_text_before_the_heartbeat(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.worker.writer.HEARTBEAT_SECONDS", 3600.0)
+    start(worker, "read", followed=True)
+    start(worker, "unread")
+    worker.writer.start()
+    wait_until(lambda: worker.faulty.steps, "the first exchange, after which the next one is an hour away")
+    generate(worker, "read", 1)
+    wait_until(lambda: len(streamed(worker, "read")) == 1, "the first token")
+    generate(worker, "read", 7)
+    wait_until(lambda: len(streamed(worker, "read")) == 7, "the next ones")
+    assert streamed(worker, "unread") == ""
+    assert {entry.job_id for step in worker.faulty.steps[1:] for entry in step} == {"read"}
+    worker.writer.stop()
+
+
+def test_a_reader_who_comes_while_the_job_runs_is_heard_of_with_the_heartbeat(worker: Worker) -> None:
+    start(worker)
+    generate(worker, "j", 2)
+    worker.writer.exchange()
+    worker.store.follow("j")
+    worker.writer.exchange_due()
+    assert len(worker.faulty.steps) == 1
+    worker.writer.exchange()
+    generate(worker, "j", 5)
+    held = worker.held("j")
+    assert held is not None
+    wait_until(lambda: held.due_at <= time.monotonic(), "it is due")
+    worker.writer.exchange_due()
+    assert len(streamed(worker)) == 5
+
+
+def test_a_reader_is_told_nothing_twice_after_a_lost_reply(worker: Worker) -> None:
+    start(worker, followed=True)
+    generate(worker, "j", 1)
+    worker.faulty.replies_to_lose.append("step")
+    assert not worker.writer.exchange_due()
+    assert worker.writer.exchange_due(), "it is due still: nobody has confirmed it"
+    assert len(streamed(worker)) == 1
