@@ -47,9 +47,9 @@ class Client:
         return answer
 
     def start(self) -> str:
-        """A job that generates."""
+        """A job that runs."""
         job_id = str(self.call("POST", "/jobs", BODY)["id"])
-        while not self.call("GET", f"/jobs/{job_id}").get("progress", {}).get("tokens"):
+        while self.call("GET", f"/jobs/{job_id}")["status"] == "queued":
             time.sleep(0.01)
         return job_id
 
