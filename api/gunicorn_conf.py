@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 #: Threads beyond the waiters, for submits, polls, probes and scrapes.
 SPARE_THREADS = 64
 
-#: For which a thread may keep the interpreter while others want it. When a thousand callers wake up together, a probe
-#: waits for several of them; with Python's 5 ms it waited for 80 ms.
+#: For which a thread may keep the interpreter while others want it. When a thousand callers wake up together,
+#: a probe waits for several of them; with Python's 5 ms it waited for 80 ms.
 SWITCH_SECONDS = 0.0005
 
 #: How long to look for Redis at the start.
