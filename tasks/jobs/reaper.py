@@ -13,7 +13,8 @@ from tasks.jobs.errors import JobsError
 from tasks.jobs.protocol import ReapReport
 from tasks.jobs.record import SCHEMA_VERSION
 from tasks.jobs.ring import Ring
-from tasks.jobs.store import LEASE_SECONDS, JobStore
+from tasks.jobs.store import JobStore
+from tasks.jobs.upkeep import LEASE_SECONDS
 from tasks.jobs.uptime import UpTime
 
 logger = logging.getLogger(__name__)

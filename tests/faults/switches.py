@@ -16,7 +16,7 @@ from typing import Any
 from tasks.engine.engine import Engine
 from tasks.engine.runner import Chunk
 from tasks.engine.scripted import ScriptedRunner
-from tasks.jobs import card, connection, listener, reaper, ring, script, store
+from tasks.jobs import card, connection, listener, reaper, ring, script, store, upkeep
 from tasks.jobs.protocol import Claim
 from tasks.jobs.store import JobStore
 from tasks.worker.scripted_model import byte_tokenizer
@@ -41,7 +41,7 @@ def lease(seconds: str) -> None:
     length = float(seconds)
     for method in (JobStore.claim_next, JobStore.step):
         method.__kwdefaults__ = {**(method.__kwdefaults__ or {}), "lease_seconds": length}
-    store.LEASE_SECONDS = reaper.LEASE_SECONDS = card.WORKER_LEASE_SECONDS = length  # type: ignore[attr-defined]
+    upkeep.LEASE_SECONDS = reaper.LEASE_SECONDS = card.WORKER_LEASE_SECONDS = length  # type: ignore[attr-defined]
     reaper.TICK_SECONDS, reaper.MAX_GAP_SECONDS = length / 5, length / 2
 
 
@@ -64,7 +64,7 @@ def no_fence(_: str) -> None:
 
 
 def no_loss_limit(_: str) -> None:
-    store.MAX_LOSSES = 1_000_000
+    store.MAX_LOSSES = upkeep.MAX_LOSSES = 1_000_000  # type: ignore[attr-defined]
 
 
 def no_solitude(_: str) -> None:

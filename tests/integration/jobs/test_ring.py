@@ -16,7 +16,8 @@ from tasks.jobs.names import QUEUE_NAME, TASK_NAME
 from tasks.jobs.reaper import Reaper
 from tasks.jobs.ring import CeleryRing, celery_settings
 from tasks.jobs.settings import Settings
-from tasks.jobs.store import SPARE_RINGS, JobStore
+from tasks.jobs.store import JobStore
+from tasks.jobs.upkeep import SPARE_RINGS
 from tests.factories import make_new_job
 from tests.services import RealServer, free_port
 

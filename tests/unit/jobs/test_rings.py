@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tasks.jobs.reaper import Reaper
-from tasks.jobs.store import SPARE_RINGS, JobStore
+from tasks.jobs.store import JobStore
+from tasks.jobs.upkeep import SPARE_RINGS
 from tests.job_steps import submit
 from tests.unit.jobs.reaping import ReaperUnderTest
 
