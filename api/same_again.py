@@ -13,21 +13,10 @@ def same_again(ended: Job, idempotency_key: str | None, job_id: str) -> NewJob:
     if ended.deadline_at is not None:
         deadline_seconds = round(ended.deadline_at - ended.created_at, 3)
     return NewJob(
-        id=job_id,
-        text=ended.text,
-        parameters=ended.parameters,
-        model=ended.model,
-        fingerprint=ended.fingerprint,
-        num_prompt_tokens=ended.num_prompt_tokens,
-        ttl_seconds=ended.ttl_seconds,
-        priority=ended.priority,
-        owner=ended.owner,
+        **{**ended.spec(), "id": job_id, "retry_of": ended.id},
         deadline_seconds=deadline_seconds,
-        cancel_on_disconnect=ended.cancel_on_disconnect,
-        metadata=ended.metadata,
         idempotency_key=idempotency_key,
         body_digest=_digest(ended.id) if idempotency_key else "",
-        retry_of=ended.id,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -66,8 +66,8 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NewJob:
-    """What the API records at submit."""
+class JobSpec:
+    """What is to run, and for whom: it never changes, and a job that repeats another has the same."""
 
     id: str
     text: str
@@ -78,30 +78,31 @@ class NewJob:
     ttl_seconds: int
     priority: Priority = Priority.NORMAL
     owner: str = ""  #: The API key's id; empty without authentication.
-    deadline_seconds: float | None = None  #: Counted from submit.
     cancel_on_disconnect: bool = False  #: When the last client that waits for it hangs up.
-    followed: bool = False  #: Its client reads its events as they come.
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    idempotency_key: str | None = None
-    body_digest: str = ""  #: Of the parsed request: the same key with another digest is refused.
     retry_of: str | None = None
+
+    def spec(self) -> dict[str, Any]:
+        """The members above by name, for another job that is to have them."""
+        return {each.name: getattr(self, each.name) for each in fields(JobSpec)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
+class NewJob(JobSpec):
+    """What the API records at submit."""
+
+    deadline_seconds: float | None = None  #: Counted from submit.
+    followed: bool = False  #: Its client reads its events as they come.
+    idempotency_key: str | None = None
+    body_digest: str = ""  #: Of the parsed request: the same key with another digest is refused.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job(JobSpec):
     """A job as recorded. Times are Unix seconds by the clock of Redis."""
 
-    id: str
     status: JobStatus
-    text: str
-    parameters: Parameters
-    model: str
-    fingerprint: str
-    num_prompt_tokens: int
-    priority: Priority
-    owner: str
     created_at: float
-    ttl_seconds: int
     attempt: int  #: Fencing token: +1 on every claim, 0 before the first.
     losses: int  #: How often the reaper took it from a dead worker.
     num_tokens: int = 0  #: Generated so far, over all rows.
@@ -113,10 +114,7 @@ class Job:
     expires_at: float | None = None
     deadline_at: float | None = None
     cancel_requested: bool = False
-    cancel_on_disconnect: bool = False
     followed: bool = False  #: Somebody reads or has read its events.
     rows: tuple[Row, ...] = ()
     error: JobError | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    retry_of: str | None = None
     batch_id: str | None = None  #: Of the batch whose item it is.

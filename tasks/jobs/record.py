@@ -60,24 +60,13 @@ def encode_new_job(new: NewJob) -> dict[str, str | int]:
 def queued_job(new: NewJob, created_ms: int, deadline_ms: int | str) -> Job:
     """The job that a submit has just recorded, at that time by the clock of the server."""
     return Job(
-        id=new.id,
+        **new.spec(),
         status=JobStatus.QUEUED,
-        text=new.text,
-        parameters=new.parameters,
-        model=new.model,
-        fingerprint=new.fingerprint,
-        num_prompt_tokens=new.num_prompt_tokens,
-        priority=new.priority,
-        owner=new.owner,
         created_at=created_ms / 1000,
-        ttl_seconds=new.ttl_seconds,
         attempt=0,
         losses=0,
         deadline_at=int(deadline_ms) / 1000 if deadline_ms else None,
-        cancel_on_disconnect=new.cancel_on_disconnect,
         followed=new.followed,
-        metadata=new.metadata,
-        retry_of=new.retry_of,
     )
 
 

@@ -1,4 +1,4 @@
-"""The reaper's side of the job store: jobs whose worker, place or ring is lost, and what it must know for that."""
+"""The reaper's side of the job store: jobs whose worker, place or ring is lost."""
 
 from __future__ import annotations
 

@@ -50,8 +50,11 @@ def test_a_job_that_has_ended_is_recorded_again_as_a_new_one(
     assert (job["status"], job["attempt"], job["retry_of"]) == ("queued", 0, ended_id)
     for member in ("parameters", "priority", "model", "metadata"):
         assert job[member] == before[member]
-    assert store.get(job["id"]).ttl_seconds == 60
-    assert store.get(job["id"]).cancel_on_disconnect
+    assert store.get(job["id"]).spec() == {
+        **store.get(ended_id).spec(),
+        "id": job["id"],
+        "retry_of": ended_id,
+    }
     assert client.get(f"/jobs/{ended_id}").json == before, "what has ended stays as it is"
     assert rung(store)[-1] == job["id"]
     assert worker.claim().job.text == store.get(ended_id).text
