@@ -34,5 +34,5 @@ class RecentFleet:
                 self._known_at = self._clock()
             known = self._known
         if isinstance(known, StoreUnavailable):
-            raise StoreUnavailable(str(known)) from known
+            raise type(known)(str(known)) from known
         return known

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.settings import ApiSettings
-from tasks.jobs.errors import StoreUnavailable
+from tasks.jobs.errors import StoreBroken, StoreUnavailable
 from tasks.jobs.fleet import Fleet
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
@@ -80,18 +80,19 @@ def test_a_queue_that_is_full_and_a_model_that_nobody_serves_are_reasons(
     assert fleet["models"][0]["estimated_wait_s"] == {"high": None, "normal": None, "low": None}
 
 
+@pytest.mark.parametrize("error", [StoreUnavailable, StoreBroken])
 def test_without_the_store_it_is_a_503(
-    client: FlaskClient, store: JobStore, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, error: type[StoreUnavailable]
 ) -> None:
     from api.service import EXTENSION
 
     def away() -> Fleet:
-        raise StoreUnavailable("redis://secret-host")
+        raise error("redis://secret-host")
 
     recent = client.application.extensions[EXTENSION].fleet
     monkeypatch.setattr(recent, "_fetch", away)
     answer = client.get("/health")
     assert answer.status_code == 503
     assert answer.json is not None
-    assert answer.json["code"] == "store_unavailable"
+    assert answer.json["code"] == error.code
     assert "secret-host" not in answer.text

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from api.recent_fleet import MAX_AGE_SECONDS, RecentFleet
-from tasks.jobs.errors import StoreUnavailable
+from tasks.jobs.errors import StoreBroken, StoreUnavailable
 from tasks.jobs.fleet import Fleet
 
 
@@ -36,6 +36,16 @@ def test_the_store_is_asked_once_a_second_however_many_look() -> None:
     assert [recent.read().num_held for _ in range(100)] == [1] * 100
     clock.now += MAX_AGE_SECONDS + 0.1
     assert recent.read().num_held == 2
+
+
+def test_what_was_wrong_keeps_its_name() -> None:
+    def broken() -> Fleet:
+        raise StoreBroken("neoserve:leases is a string")
+
+    recent = RecentFleet(broken, Clock())
+    for _ in range(2):
+        with pytest.raises(StoreBroken, match="neoserve:leases"):
+            recent.read()
 
 
 def test_an_outage_is_asked_about_once_a_second_too_and_is_over_after_it() -> None:
