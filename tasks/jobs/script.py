@@ -19,8 +19,8 @@ from tasks.jobs.record import SCHEMA_VERSION
 #: Beginnings of error replies that say "not now" rather than "wrong".
 _NOT_NOW = ("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "BUSY")
 
-#: In replies about a key of another type; the prelude's own names it.
-_WRONG_TYPE = re.compile(r"WRONGTYPE (?:(\S+ is a \w+ and should be a \w+)|)")
+#: In replies about a key that holds what it should not; the prelude's own names it.
+_WRONG_TYPE = re.compile(r"WRONGTYPE (?:(\S+ (?:is a \w+ and should be a \w+|holds no whole number))|)")
 
 _READS = frozenset(
     {"batch_get", "batch_results", "fleet", "get", "list", "models", "outlook", "stats", "tokenizer"}

@@ -74,7 +74,8 @@ class Upkeep:
         """Schema versions not next to this one that have written here, of which jobs may be left."""
         with unavailable_as_such():
             written = self.client.zrange(f"{self.namespace}:schemas", 0, -1)
-        return [version for version in map(int, map(str, written)) if not is_neighbour(version)]
+        versions = [int(version) for version in map(str, written) if version.isdecimal()]
+        return [version for version in versions if not is_neighbour(version)]
 
     def server_run_id(self) -> str:
         """Another one after every restart of the server; empty where the server does not tell."""

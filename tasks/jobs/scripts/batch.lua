@@ -54,29 +54,17 @@ local function lose_item(batch, index)
   end_item(batch, index, result)
 end
 
-local function check_room(batch, job)
-  check_queue(job.fingerprint, job.priority)
-  check_owner(job.owner)
-  expect('string', key('sequence'))
-  if batch.ring_list ~= '' then expect('list', batch.ring_list) end
-end
-
--- Whether that could be. The end of another job must not fail over a key that somebody has overwritten; the reaper
--- tries again.
+-- Raises over a key or an item that somebody has overwritten, and then has written nothing.
 local function make_job(batch, index)
-  local item = redis.call('HGET', key('batch_items', batch.id), index)
-  local decoded, job = pcall(cjson.decode, item or '')
-  if not decoded or not pcall(check_room, batch, job) then return false end
+  local job = cjson.decode(redis.call('HGET', key('batch_items', batch.id), index) or '')
+  check_entry(job)
+  if batch.ring_list ~= '' then expect('list', batch.ring_list) end
   job.batch, job.batch_index, job.deadline_at = batch.id, index, batch.deadline_at
+  enter(job)
   redis.call('HSET', key('batch_live', batch.id), index, job.id)
-  if not pcall(enter, job) then
-    redis.call('HDEL', key('batch_live', batch.id), index)
-    return false
-  end
-  if batch.ring_list == '' then return true end
+  if batch.ring_list == '' then return end
   local ring = string.gsub(batch.ring, '<task id>', job.id)
   redis.call('LPUSH', batch.ring_list, (string.gsub(ring, '<delivery tag>', job.id)))
-  return true
 end
 
 local function end_batch(batch)
@@ -95,11 +83,12 @@ local function end_batch(batch)
   redis.call('ZREM', key('batches'), batch.id)
 end
 
--- As many jobs as there may be, and the end when no item is left.
+-- As many jobs as there may be, and the end when no item is left. An item that cannot become a job now must not keep the
+-- job from its end that makes room for it; the reaper tries again.
 local function go_on(batch)
   if past_deadline(batch) then stop_waiting(batch, 'expired') end
   local free = MAX_LIVE_ITEMS - redis.call('HLEN', key('batch_live', batch.id))
-  while free > 0 and batch.next < batch.total and make_job(batch, batch.next) do
+  while free > 0 and batch.next < batch.total and pcall(make_job, batch, batch.next) do
     batch.next = redis.call('HINCRBY', key('batch', batch.id), 'next', 1)
     free = free - 1
   end

@@ -12,7 +12,7 @@ local function next_priority(exhausted)
   local passes, best = key('passes', fingerprint), nil
   local pass, empty = {}, {}
   for _, priority in ipairs(PRIORITIES) do
-    pass[priority] = tonumber(redis.call('HGET', passes, priority) or 0)
+    pass[priority] = number_in(passes, priority)
     if exhausted[priority] or redis.call('EXISTS', key('queue', fingerprint, priority)) == 0 then
       table.insert(empty, priority)
     elseif not best or pass[priority] < pass[best] then
@@ -51,6 +51,7 @@ local function take_next()
     elseif past_deadline(job) then
       expire(job)
     else
+      number_in(queue_key(job, 'waiting'), job.owner)
       redis.call('HSET', key('passes', fingerprint), priority, pass + STRIDE[priority])
       return job
     end
@@ -58,7 +59,7 @@ local function take_next()
 end
 
 local function serve(job)
-  local served = tonumber(redis.call('HGET', key('served', fingerprint), job.priority) or 0)
+  local served = number_in(key('served', fingerprint), job.priority)
   served = math.max(served, tonumber(job.turn))
   redis.call('HSET', key('served', fingerprint), job.priority, served)
   -- Turns that are further back than the next job's could be say nothing any more.

@@ -1,11 +1,19 @@
 -- Behind the prelude in every script: a submit makes a job, and so does the end of a batch's item.
 
--- A new record, from its fields that never change, and its place in the queue.
+-- That nothing `enter` writes to is of another type, or no number; `check_indexes` looks at the rest.
+local function check_entry(job)
+  check_places(job)
+  expect('set', key('owners'))
+  expect('zset', key('owned', job.owner))
+  expect('string', key('sequence'))
+  whole(redis.call('GET', key('sequence')), key('sequence'))
+end
+
+-- A new record, from its fields that never change, and its place in the queue. The record comes first: it cannot be
+-- written where the fields are none, and then nothing is.
 local function enter(job)
-  local turn = next_turn(job)
-  redis.call('ZADD', queue_key(job, 'turns'), turn, job.owner)
-  job.status, job.attempt, job.losses, job.worker, job.turn = 'queued', 0, 0, '', turn
   local sequence = redis.call('INCR', key('sequence'))
+  job.status, job.attempt, job.losses, job.worker, job.turn = 'queued', 0, 0, '', next_turn(job)
   job.member = string.format('%016d:%s', sequence, job.id)
   job.created_at, job.lengths = now, no_lengths(job)
   job.batch, job.work = job.batch or '', job.work or ''
@@ -15,6 +23,7 @@ local function enter(job)
     table.insert(record, value)
   end
   redis.call('HSET', key('job', job.id), unpack(record))
+  redis.call('ZADD', queue_key(job, 'turns'), job.turn, job.owner)
   note_schema()
   redis.call('ZADD', key('index'), '+inf', job.id)
   redis.call('ZADD', key('owned', job.owner), sequence, job.id)

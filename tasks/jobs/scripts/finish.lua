@@ -36,10 +36,11 @@ if not held_by(job, worker, attempt) then
   -- Its own write again (the reply was lost) is no stale one; other ends leave no worker in the record.
   if job and job.worker == worker and job.attempt == attempt and job.status == status then return 1 end
   expect('hash', key('counters'))
+  number_in(key('counters'), 'stale_finishes')
   redis.call('HINCRBY', key('counters'), 'stale_finishes', 1)
   return 0
 end
-check_queue(job.fingerprint, job.priority)
+check_places(job)
 if status == 'succeeded' then mark_started(job, started_ms) end
 if tonumber(num_tokens) > 0 then mark_first_token(job, first_token_ms) end
 complete_stream(job)

@@ -24,7 +24,7 @@ end
 local ended = {}
 for _, status in ipairs({'succeeded', 'failed', 'canceled', 'expired'}) do
   table.insert(ended, status)
-  table.insert(ended, redis.call('HGET', key('counters'), 'ended_' .. status) or 0)
+  table.insert(ended, number_in(key('counters'), 'ended_' .. status))
 end
 
 local models = {}

@@ -42,20 +42,34 @@ local function check_indexes()
     key('registered'), key('schemas'), key('seen'), key('workers'))
 end
 
+-- A number of ours, 0 where there is none. A script that counted with anything else would fail half-way as well.
+local function whole(value, name)
+  if not value then return 0 end
+  local number = tonumber(value)
+  if number and math.abs(number) < 2 ^ 53 and string.format('%d', number) == value then return number end
+  error(string.format('WRONGTYPE %s holds no whole number.', name), 0)
+end
+
+local function number_in(name, field)
+  return whole(redis.call('HGET', name, field), name)
+end
+
 local function check_queue(fingerprint, priority)
   expect_sorted(key('queue', fingerprint, priority), key('turns', fingerprint, priority))
   expect('hash', key('waiting', fingerprint, priority))
   expect('hash', key('served', fingerprint))
-end
-
-local function check_owner(owner)
-  expect('set', key('owners'))
-  expect('zset', key('owned', owner))
+  number_in(key('served', fingerprint), priority)
 end
 
 -- Where a queue keeps its jobs, and how many of them each owner has (`waiting`) and the owner's last turn.
 local function queue_key(job, what)
   return key(what, job.fingerprint, job.priority)
+end
+
+-- All that a job needs to join its queue, or to leave it.
+local function check_places(job)
+  check_queue(job.fingerprint, job.priority)
+  number_in(queue_key(job, 'waiting'), job.owner)
 end
 
 local CONTROL = {
@@ -107,6 +121,12 @@ local function note_flow(fingerprint, command, ...)
   redis.call('PEXPIRE', key('flow', fingerprint), KEEP_FLOW_MS)
 end
 
+-- As text for Python, which reads other forms than Lua; empty where it is none.
+local function measured(value)
+  local number = tonumber(value)
+  return number and math.abs(number) < math.huge and string.format('%.17g', number) or ''
+end
+
 local function read_flow(fingerprint, ...)
   local values = redis.pcall('HMGET', key('flow', fingerprint), ...)
   return values.err and {} or values
@@ -141,7 +161,7 @@ local function backlog(fingerprint)
     for _, name in ipairs({'tokens_', 'came_', 'came_at_'}) do table.insert(fields, name .. priority) end
   end
   local flow = read_flow(fingerprint, unpack(fields))
-  for i = 1, #fields do table.insert(answer, flow[i] or '') end
+  for i = 1, #fields do table.insert(answer, measured(flow[i])) end
   return answer
 end
 
@@ -154,7 +174,7 @@ end
 
 -- An owner's next job takes the turn after its last one: owners alternate, and each keeps its own order.
 local function next_turn(job)
-  local served = tonumber(redis.call('HGET', key('served', job.fingerprint), job.priority) or 0)
+  local served = number_in(key('served', job.fingerprint), job.priority)
   local last = redis.call('ZSCORE', queue_key(job, 'turns'), job.owner)
   return last and math.max(served, tonumber(last) + 1) or served
 end
@@ -185,7 +205,7 @@ local function leave_queue(job)
   end
   -- Turns of jobs that left unserved must not cost their owner later ones.
   local turn = redis.call('ZSCORE', queue_key(job, 'turns'), job.owner)
-  local served = tonumber(redis.call('HGET', key('served', job.fingerprint), job.priority) or 0)
+  local served = number_in(key('served', job.fingerprint), job.priority)
   if turn and tonumber(turn) > served then redis.call('ZADD', queue_key(job, 'turns'), served, job.owner) end
 end
 
@@ -195,7 +215,7 @@ end
 
 -- Back into its place: the turn and the member that it was submitted with.
 local function requeue(job, losses)
-  check_queue(job.fingerprint, job.priority)
+  check_places(job)
   redis.call('ZREM', key('leases'), job.id)
   redis.call('HSET', key('job', job.id), 'status', 'queued', 'worker', '', 'losses', losses, 'started_at', '',
     'first_token_at', '', 'num_tokens', 0, 'lengths', no_lengths(job))
@@ -232,7 +252,7 @@ end
 
 -- An end that no worker wrote: nobody may finish the job after it.
 local function end_unheld(job, status, code, detail)
-  check_queue(job.fingerprint, job.priority)
+  check_places(job)
   end_job(job, status, 'worker', '', 'error_code', code, 'error_detail', detail)
 end
 

@@ -63,7 +63,7 @@ local function each_job_due_in(name, latest, handle)
 end
 
 local function take_from_worker(job)
-  check_queue(job.fingerprint, job.priority)
+  check_places(job)
   local losses = job.losses + 1
   redis.call('HSET', key('job', job.id), 'losses', losses)
   if job.cancel_requested == '1' then

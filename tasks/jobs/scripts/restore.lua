@@ -16,7 +16,7 @@ local function put_back(job)
     -- From its worker nothing is taken that it still renews.
     return redis.call('ZADD', key('leases'), 'NX', now + lease_ms, job.id) == 1
   end
-  check_queue(job.fingerprint, job.priority)
+  check_places(job)
   if is_waiting(job) then return false end
   join_queue(job)
   return true

@@ -14,7 +14,7 @@ local answer = {
   number_running(),
   oldest and now - tonumber(oldest) or 0,
   redis.call('ZCOUNT', key('workers'), now, '+inf'),
-  tonumber(redis.call('HGET', key('counters'), 'stale_finishes') or 0),
+  number_in(key('counters'), 'stale_finishes'),
 }
 for _, fingerprint in ipairs(redis.call('ZRANGE', key('seen'), 0, -1)) do
   for _, priority in ipairs(PRIORITIES) do

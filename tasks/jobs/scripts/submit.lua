@@ -9,9 +9,7 @@ for i = FIELDS, #ARGV, 2 do job[ARGV[i]] = ARGV[i + 1] end
 local record = key('job', job.id)
 
 check_indexes()
-check_queue(job.fingerprint, job.priority)
-check_owner(job.owner)
-expect('string', key('sequence'))
+check_entry(job)
 if ring_list ~= '' then expect('list', ring_list) end
 
 if redis.call('EXISTS', record) == 1 then

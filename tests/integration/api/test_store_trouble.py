@@ -214,6 +214,25 @@ def test_a_key_of_another_type_is_no_crash(
     assert_everything_works(api)
 
 
+@pytest.mark.parametrize("key", ["neoserve:waiting:fp-test:normal", "neoserve:sequence"])
+def test_a_count_that_is_no_number_is_no_crash(
+    start_api: StartApi, own_server: RealServer, admin: redis.Redis, key: str
+) -> None:
+    api = start_api(own_server.url)
+    if key.endswith("sequence"):
+        admin.set(key, "abc")
+    else:
+        admin.hset(key, "", "abc")
+    for method, path in SUBMITS:
+        refused = call(api, method, path)
+        assert (refused.status_code, refused.json()["code"]) == (503, "store_broken")
+    wait_until(lambda: f"{key} holds no whole number" in api.output, "the log names it")
+    assert "Traceback" not in api.output
+    assert list(admin.scan_iter("neoserve:job:*")) == []
+    admin.delete(key)
+    assert_everything_works(api)
+
+
 def test_jobs_are_read_and_canceled_while_the_memory_is_full(
     start_api: StartApi, own_server: RealServer, admin: redis.Redis
 ) -> None:

@@ -107,7 +107,15 @@ def test_items_that_somebody_deleted_hold_up_nobody_else(store: JobStore, batche
     assert counts(batches)["expired"] == 64
 
 
-@pytest.mark.parametrize("broken", ["sequence", "item"])
+#: What somebody has written in place of an item: no JSON, JSON of nothing, a job without its fields.
+NO_ITEMS = {
+    "text": "no JSON",
+    "list": "[]",
+    "stub": '{"id":"b-64","owner":"","fingerprint":"f","priority":"low"}',
+}
+
+
+@pytest.mark.parametrize("broken", ["sequence", *NO_ITEMS])
 def test_an_item_that_cannot_become_a_job_now_is_counted_once_and_costs_no_other_job_its_end(
     store: JobStore, batches: BatchStore, broken: str
 ) -> None:
@@ -117,7 +125,7 @@ def test_an_item_that_cannot_become_a_job_now_is_counted_once_and_costs_no_other
     if broken == "sequence":
         store.client.set(sequence, "abc")
     else:
-        store.client.hset(items, "64", "no JSON")
+        store.client.hset(items, "64", NO_ITEMS[broken])
     assert finish(store, claim(store))
     assert counts(batches) == {"waiting": 1, "queued": 63, "succeeded": 1}
 

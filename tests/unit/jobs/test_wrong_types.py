@@ -76,6 +76,86 @@ def test_while_a_key_is_broken_jobs_stay_where_they_are_and_it_is_named(store: J
     assert (store.get("waits").attempt, store.num_queued()) == (1, 0)
 
 
+#: Text in place of a whole number: what a script cannot count with, or not further.
+no_number = pytest.mark.parametrize("text", ["abc", "1.5", "inf", str(2**63 - 1)])
+
+
+def contents(store: JobStore) -> dict[str, bytes]:
+    return {key: store.client.dump(key) for key in store.client.scan_iter("*")}
+
+
+def not_counted(key: str) -> str:
+    return f"{key} holds no whole number; somebody else has written it: delete it"
+
+
+@no_number
+@pytest.mark.parametrize(("name", "field"), [(f"waiting:{QUEUE}", ""), (f"served:{FINGERPRINT}", "normal")])
+def test_while_a_count_is_no_number_nothing_is_changed_and_it_is_named(
+    store: JobStore, name: str, field: str, text: str
+) -> None:
+    submit(store, "held")
+    held = claim(store)
+    for id in ("waits", "canceled"):
+        submit(store, id)
+    key = f"{store.namespace}:{name}"
+    good = store.client.hget(key, field)
+    store.client.hset(key, field, text)
+    before = contents(store)
+    said = {
+        refused(lambda: submit(store, "new")),
+        refused(lambda: finish(store, held)),
+        refused(lambda: store.release(WORKER, "held", 1)),
+        refused(lambda: store.cancel("canceled")),
+    }
+    assert contents(store) == before
+    said |= {refused(lambda: claim(store)), refused(lambda: claim(store))}
+    assert said == {not_counted(key)}
+
+    store.client.hset(key, field, good)
+    assert finish(store, held)
+    store.cancel("canceled")
+    assert claimed_ids(store) == ["waits"]
+
+
+@no_number
+def test_a_sequence_that_is_no_number_is_named_and_nothing_is_recorded(store: JobStore, text: str) -> None:
+    key = f"{store.namespace}:sequence"
+    store.client.set(key, text)
+    before = contents(store)
+    assert refused(lambda: submit(store, "a")) == not_counted(key)
+    assert contents(store) == before
+    store.client.delete(key)
+    submit(store, "a")
+    assert claimed_ids(store) == ["a"]
+
+
+@no_number
+def test_counts_of_one_call_that_are_no_numbers_are_named_by_it(store: JobStore, text: str) -> None:
+    submit(store, "a")
+    store.client.hset(f"{store.namespace}:passes:{FINGERPRINT}", "normal", text)
+    assert refused(lambda: claim(store)) == not_counted(f"{store.namespace}:passes:{FINGERPRINT}")
+    store.client.hset(f"{store.namespace}:counters", "stale_finishes", text)
+    for call in (lambda: store.finish(WORKER, "a", 7, succeeded()), store.stats):
+        assert refused(call) == not_counted(f"{store.namespace}:counters")
+
+
+@pytest.mark.parametrize("text", ["abc", "nan", "inf", "0x10"])
+def test_measurements_that_are_no_numbers_estimate_nothing_and_refuse_nothing(
+    store: JobStore, text: str
+) -> None:
+    submit(store, "a")
+    key = f"{store.namespace}:flow:{FINGERPRINT}"
+    fields = ["run_tokens", "run_ms", "told_at", "tokens_normal", "came_normal", "came_at_normal"]
+    store.client.hset(key, mapping=dict.fromkeys(fields, text))
+    assert submit(store, "b").eta_seconds is None
+    assert [finish(store, claim(store)) for _ in "ab"] == [True, True]
+
+
+def test_versions_that_are_no_numbers_are_none(store: JobStore) -> None:
+    store.client.zadd(f"{store.namespace}:schemas", {"abc": 1, "7": 1})
+    assert store.far_versions() == [7]
+
+
 @pytest.mark.parametrize("name", ["leases", *OF_THE_MODEL])
 def test_a_reaper_counts_no_loss_while_it_cannot_put_jobs_back(store: JobStore, name: str) -> None:
     submit(store, "a")
