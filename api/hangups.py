@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tasks.jobs.stoppable_thread import StoppableThread
+
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
@@ -65,24 +67,14 @@ class Client:
             self._probe()
 
 
-class Hangups:
+class Hangups(StoppableThread):
     """Looks at all watched connections together, twice a second. Thread-safe."""
 
     def __init__(self) -> None:
+        super().__init__("hangups")
         self._lock = threading.Lock()
         self._clients: dict[int, Client] = {}
         self._poll = select.poll()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="hangups", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """More than once is fine."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     @contextmanager
     def watch(self, client: Client) -> Iterator[None]:
@@ -109,5 +101,5 @@ class Hangups:
             self._poll.unregister(number)
 
     def _run(self) -> None:
-        while not self._stopped.wait(LOOK_SECONDS):
+        while not self._stopping.wait(LOOK_SECONDS):
             self.look()

@@ -13,6 +13,7 @@ import redis
 from tasks.jobs.event_feed import Feed
 from tasks.jobs.events import Event, EventLog, decode_event, order
 from tasks.jobs.keys import events_key
+from tasks.jobs.stoppable_thread import StoppableThread
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Channel:
         self.adopted = False  #: The thread reads it.
 
 
-class EventHub:
+class EventHub(StoppableThread):
     """Hands every feed what its stream gets. Thread-safe.
 
     `client` is used by the thread alone and needs one connection. Without `start` every feed looks for
@@ -44,6 +45,7 @@ class EventHub:
     """
 
     def __init__(self, client: redis.Redis, log: EventLog, namespace: str = "neoserve") -> None:
+        super().__init__("event-hub")
         self._client = client
         self._log = log
         self._namespace = namespace
@@ -51,8 +53,6 @@ class EventHub:
         self._channels: dict[str, Channel] = {}
         self._changed = threading.Event()
         self._connected = threading.Event()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="event-hub", daemon=True)
 
     @property
     def connected(self) -> bool:
@@ -61,16 +61,16 @@ class EventHub:
     def start(self) -> None:
         """Returns at once; it need not be connected for feeds to work."""
         self._connected.set()
-        self._thread.start()
+        super().start()
 
     def stop(self) -> None:
         """More than once is fine."""
-        self._stopped.set()
-        self._changed.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().stop()
         self._connected.clear()
         self._client.close()
+
+    def _interrupt(self) -> None:
+        self._changed.set()
 
     @contextmanager
     def follow(self, job_id: str, after: str) -> Iterator[Feed]:
@@ -105,7 +105,7 @@ class EventHub:
             return channel is not None and channel.adopted and feed in channel.feeds
 
     def _run(self) -> None:
-        while not self._stopped.is_set():
+        while not self._stopping.is_set():
             cursors = self._adopt()
             if not cursors:
                 self._changed.wait()
@@ -115,11 +115,11 @@ class EventHub:
                 reply: Any = self._client.xread(cursors, count=MAX_ENTRIES, block=block)  # type: ignore[arg-type]
             except redis.RedisError as error:
                 self._lose(error)
-                self._stopped.wait(RECONNECT_SECONDS)
+                self._stopping.wait(RECONNECT_SECONDS)
                 continue
             self._connected.set()
             self._hand_out(reply)
-            self._stopped.wait(GAP_SECONDS_PER_STREAM * len(cursors))
+            self._stopping.wait(GAP_SECONDS_PER_STREAM * len(cursors))
 
     def _adopt(self) -> dict[str, str]:
         """Position by key, of all streams."""

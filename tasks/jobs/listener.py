@@ -15,6 +15,7 @@ from tasks.jobs.errors import OtherVersion
 from tasks.jobs.keys import ended_channel
 from tasks.jobs.models import Job
 from tasks.jobs.record import decode_job
+from tasks.jobs.stoppable_thread import StoppableThread
 
 logger = logging.getLogger(__name__)
 
@@ -52,33 +53,31 @@ class Waiter:
         self._hint.set()
 
 
-class JobListener:
-    """Subscribes to the ends of jobs, whatever happens to the connection. Thread-safe."""
+class JobListener(StoppableThread):
+    """Subscribes to the ends of jobs, whatever happens to the connection. Thread-safe.
+
+    It need not be connected, nor started, for waiters to work.
+    """
 
     def __init__(self, url: str, namespace: str = "neoserve") -> None:
+        super().__init__("job-listener")
         self._client = connect(url, max_connections=1)
         self._channel = ended_channel(namespace)
         self._lock = threading.Lock()
         self._waiters: dict[str, set[Waiter]] = {}
         self._connected = threading.Event()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="job-listener", daemon=True)
 
     @property
     def connected(self) -> bool:
         return self._connected.is_set()
 
-    def start(self) -> None:
-        """Returns at once; it need not be connected for waiters to work."""
-        self._thread.start()
-
     def stop(self) -> None:
         """Wakes all waiters, then closes the connection; more than once is fine."""
-        self._stopped.set()
-        self._wake_all()
-        if self._thread.is_alive():
-            self._thread.join()
+        super().stop()
         self._client.close()
+
+    def _interrupt(self) -> None:
+        self._wake_all()
 
     @contextmanager
     def watch(self, job_id: str) -> Iterator[Waiter]:
@@ -95,7 +94,7 @@ class JobListener:
                     del self._waiters[job_id]
 
     def _run(self) -> None:
-        while not self._stopped.is_set():
+        while not self._stopping.is_set():
             try:
                 with self._client.pubsub() as pubsub:  # type: ignore[no-untyped-call]
                     self._listen(pubsub)
@@ -106,11 +105,11 @@ class JobListener:
                     )
                 self._connected.clear()
                 self._wake_all()
-                self._stopped.wait(RECONNECT_SECONDS)
+                self._stopping.wait(RECONNECT_SECONDS)
 
     def _listen(self, pubsub: redis.client.PubSub) -> None:
         pubsub.subscribe(self._channel)
-        while not self._stopped.is_set():
+        while not self._stopping.is_set():
             message = pubsub.get_message(timeout=POLL_SECONDS)
             if message is None:
                 # redis-py sends pings on a silent connection, but does not mind when none is answered.

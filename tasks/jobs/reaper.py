@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 
@@ -13,6 +12,7 @@ from tasks.jobs.errors import JobsError
 from tasks.jobs.protocol import ReapReport
 from tasks.jobs.record import SCHEMA_VERSION
 from tasks.jobs.ring import Ring
+from tasks.jobs.stoppable_thread import StoppableThread
 from tasks.jobs.store import JobStore
 from tasks.jobs.upkeep import LEASE_SECONDS
 from tasks.jobs.uptime import UpTime
@@ -30,13 +30,14 @@ MAX_RINGS_PER_TICK = 20_000
 RINGS_PER_CALL = 500
 
 
-class Reaper:
+class Reaper(StoppableThread):
     """Reaps the store every 2 s, and rings for jobs whose ring was lost.
 
     `clock` gives seconds that only grow.
     """
 
     def __init__(self, store: JobStore, ring: Ring, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__("reaper")
         self._store = store
         self._ring = ring
         self._clock = clock
@@ -46,17 +47,6 @@ class Reaper:
         self._uptime = UpTime()
         self._missing = 0
         self._told_of: set[int] = set()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reaper", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Returns when the tick under way is over; more than once is fine."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def tick(self) -> ReapReport | None:
         """What was reaped; None while it waits. Raises StoreUnavailable."""
@@ -126,7 +116,7 @@ class Reaper:
 
     def _run(self) -> None:
         reachable = True
-        while not self._stopped.wait(TICK_SECONDS if self._settled() else TICK_SECONDS / 4):
+        while not self._stopping.wait(TICK_SECONDS if self._settled() else TICK_SECONDS / 4):
             try:
                 report = self.tick()
             except (JobsError, redis.RedisError) as error:

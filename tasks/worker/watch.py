@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
+from tasks.jobs.stoppable_thread import StoppableThread
 from tasks.worker.health import Health
 from tasks.worker.liveness import Liveness
 from tasks.worker.memory_watch import MemoryWatch
@@ -14,7 +14,7 @@ from tasks.worker.step_watch import StepWatch
 INTERVAL_SECONDS = 1.0
 
 
-class Watch:
+class Watch(StoppableThread):
     """Looks once a second whether the engine hangs, memory gets short and the worker is live, and shows it.
 
     It is started when the model is warm: how long that takes is for whoever started the process to judge.
@@ -29,21 +29,16 @@ class Watch:
         health: Health,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__("watch")
         self._steps = steps
         self._memory = memory
         self._liveness = liveness
         self._health = health
         self._clock = clock
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
 
     def stop(self) -> None:
         """Afterwards nothing tells of this worker any more."""
-        self._stopping.set()
-        self._thread.join()
+        super().stop()
         self._health.vanish()
 
     def look(self, seconds: float) -> None:

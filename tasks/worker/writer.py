@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tasks.jobs.errors import StoreBroken, StoreUnavailable
 from tasks.jobs.protocol import Claim, FinishEntry, StepEntry, StepReply
+from tasks.jobs.stoppable_thread import StoppableThread
 from tasks.worker.held import Ending, HeldJob
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class Record(Protocol):
     def release(self, worker: str, job_id: str, attempt: int) -> bool: ...
 
 
-class Writer:
+class Writer(StoppableThread):
     """Heartbeat, token stream, cancel channel and results of all held jobs, in one exchange at a time.
 
     A client waits for every end, so ends are recorded at once, those of one engine step together; so is the
@@ -39,7 +40,8 @@ class Writer:
     Redis being away changes nothing for the jobs: their text and outcome wait here until it answers.
     `announce` registers this worker: before the first exchange, after every outage, and when the server turns
     out to have lost its data without one. `on_settled` is called once for each job, `on_failure` for each
-    exchange that failed; all three in the writer thread.
+    exchange that failed; all three in the writer thread. `stop` waits for the exchange that is
+    running: settle all jobs first, or their leases expire.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Writer:
         on_failure: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__("writer")
         self._record = record
         self._worker = worker
         self._announce = announce
@@ -66,8 +69,6 @@ class Writer:
         self.last_error = ""  #: What it said or did then.
         self.num_exchanges = 0  #: That it answered so far.
         self._urgent = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def hold(self, claim: Claim) -> HeldJob:
         """From now on the claim's lease is renewed, until the job is settled."""
@@ -102,14 +103,9 @@ class Writer:
         for held in self.held:
             held.abandon()
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the exchange that is running. Settle all jobs first, or their leases expire."""
-        self._stopping.set()
+    def _interrupt(self) -> None:
         self.notify()
-        self._thread.join()
+
 
     def wait_announced(self, timeout: float) -> bool:
         return self._announced.wait(timeout)
