@@ -12,7 +12,7 @@ from tasks.engine.engine import Engine
 from tasks.engine.loop import EngineThread
 from tasks.engine.scheduler import Scheduler
 from tasks.engine.types import GenerationRequest
-from tasks.worker.scripted_model import is_scripted
+from tasks.worker.model_names import is_scripted
 from tasks.worker.served_model import ServedModel
 from tests.models import build_random_model
 

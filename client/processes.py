@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import sys
 from pathlib import Path
 
 from client.errors import StartFailed
+from tasks.worker.model_names import is_hub_id, is_our_own
 
 #: Where the packages lie. The processes run there: gunicorn and Celery import from the current folder
 #: first, and somebody's project may well have an `api` or a `tasks` of its own.
 ROOT = Path(__file__).resolve().parent.parent
-
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 TORCH_REMEDY = "pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
 
@@ -55,12 +53,12 @@ def resolve_model(name: str) -> str:
 
     Raises StartFailed when it is no folder, no hub id and no name of our own.
     """
-    if re.fullmatch(r"|stories|scripted(:.*)?", name):
+    if is_our_own(name):
         return name
     folder = Path(name).expanduser()
     if folder.is_dir():
         return str(folder.resolve())
-    if HUB_ID.fullmatch(name):
+    if is_hub_id(name):
         return name
     raise StartFailed(
         f"There is no model folder {folder}. Name a folder with config.json and model.safetensors, "

@@ -11,9 +11,10 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from tasks.model.errors import ModelError, reason
+from tasks.model.names import SHIPPED, is_hub_id, is_shipped
 
 #: The small GPT-Neo that comes with NeoServe.
-SHIPPED_MODEL = Path(__file__).with_name("stories")
+SHIPPED_MODEL = Path(__file__).with_name(SHIPPED)
 
 #: Hub ids (lower case) that may be named without a revision, and the one they then mean.
 PINNED_REVISIONS = {"eleutherai/gpt-neo-125m": "21def0189f5705e2521767faed922f1f15e7d7db"}
@@ -48,12 +49,12 @@ def find(name: str, revision: str | None) -> Source:
     `name` is a folder, a hub id, or "stories" (as is the empty name) for the shipped model.
     Raises ModelError.
     """
-    if name in ("", "stories"):
-        return _local("stories", SHIPPED_MODEL, revision)
+    if is_shipped(name):
+        return _local(SHIPPED, SHIPPED_MODEL, revision)
     folder = Path(name).expanduser()
     if folder.is_dir():
         return _local(folder.resolve().name, folder, revision)
-    if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", name):
+    if is_hub_id(name):
         return _from_hub(name, revision or PINNED_REVISIONS.get(name.lower()))
     raise ModelError(f"there is no model folder {name}: name an existing folder or a hub id as owner/name")
 

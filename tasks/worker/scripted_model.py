@@ -12,13 +12,6 @@ from tasks.engine.scripted import ScriptedDetokenizer, ScriptedRunner
 from tasks.engine.types import GenerationRequest
 from tasks.model.errors import ModelError
 
-#: NEOSERVE_MODEL=scripted, or scripted:0.05 for steps of 0.05 seconds.
-SCRIPTED = "scripted"
-
-
-def is_scripted(name: str) -> bool:
-    return name.partition(":")[0] == SCRIPTED
-
 
 class ScriptedModel:
     """What `tasks.model.loading.load` returns, without a network behind it."""

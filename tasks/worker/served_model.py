@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from celery.utils.sysinfo import cpu_budget
-
 from tasks.engine.runner import Detokenizer, ModelRunner
 from tasks.engine.types import GenerationRequest
-from tasks.worker.scripted_model import ScriptedModel, is_scripted
+from tasks.worker.cores import num_cores
+from tasks.worker.model_names import is_scripted
+from tasks.worker.scripted_model import ScriptedModel
 from tasks.worker.settings import WorkerSettings
 
 
@@ -51,7 +51,7 @@ def use_threads(number: int) -> int:
     By itself it counts the host's cores, which are more than a container's quota lets run; so this must be
     called before it is imported. Returns the number.
     """
-    threads = number or cpu_budget().count
+    threads = number or num_cores()
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
     if "OMP_WAIT_POLICY" not in os.environ:
