@@ -114,6 +114,9 @@ def make_plan(
     merged["NEOSERVE_MODEL"] = resolve_model(worker.model)
     merged["PYTHONUNBUFFERED"] = "1"
     if workers > 1 and not worker.threads:
+        # Imported here: only now is it known that Celery is installed, which knows quotas.
+        from tasks.worker.cores import num_cores
+
         merged["NEOSERVE_THREADS"] = str(max(1, num_cores() // workers))
     api = ApiSettings.from_env(merged)
     api_metrics_port, *worker_metrics_ports = metrics_ports(api, worker, workers)
@@ -127,12 +130,6 @@ def make_plan(
         api_metrics_port=api_metrics_port,
         worker_metrics_ports=tuple(worker_metrics_ports),
     )
-
-
-def num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def metrics_ports(api: ApiSettings, worker: WorkerSettings, workers: int) -> list[int]:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from client.errors import StartFailed
-from client.plan import Plan, make_plan, num_cores
+from client.plan import Plan, make_plan
 from client.processes import ROOT, require, resolve_model
 from tasks.jobs.settings import InvalidSetting
+from tasks.worker.cores import num_cores
+from tests.unit.worker.test_threads import enter_container
 
 #: As the environment of a user who has set nothing.
 BARE = {"HOME": "/home/me"}
@@ -74,6 +76,14 @@ def test_workers_share_the_cores_unless_told_otherwise() -> None:
     assert plan(workers=many).environ["NEOSERVE_THREADS"] == "1"
     assert plan({"NEOSERVE_THREADS": "3"}, workers=many).environ["NEOSERVE_THREADS"] == "3"
     assert "NEOSERVE_THREADS" not in plan().environ
+
+
+def test_workers_share_the_cores_of_a_container_and_not_those_of_its_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter_container(monkeypatch, tmp_path, "0::/\n", {"cpu.max": "400000 100000\n"})
+    assert plan(workers=2).environ["NEOSERVE_THREADS"] == "2"
+    assert plan(workers=8).environ["NEOSERVE_THREADS"] == "1"
 
 
 def test_a_model_folder_is_named_by_its_absolute_path_since_children_run_elsewhere(
