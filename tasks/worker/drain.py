@@ -27,6 +27,7 @@ class Drain:
 
     def __init__(
         self,
+        worker: str,
         *,
         grace_seconds: float,
         gate: Gate,
@@ -35,6 +36,7 @@ class Drain:
         leave: Callable[[int], object],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._worker = worker
         self._grace_seconds = grace_seconds
         self._gate = gate
         self._writer = writer
@@ -65,7 +67,12 @@ class Drain:
         reserve = min(RESERVE * self._grace_seconds, MAX_RESERVE_SECONDS)
         self._gate.close()
         self._wake()
-        log.info("shutting down: %d jobs run, %.0f s for them", len(self._writer.held), self._grace_seconds)
+        log.info(
+            "worker=%s shuts down: %d jobs run, %.0f s for them",
+            self._worker,
+            len(self._writer.held),
+            self._grace_seconds,
+        )
         if not self._gate.wait_empty(end - reserve - self._clock()):
             self._hand_back(end - reserve / 2)
         if not self._left.wait(end - self._clock()):

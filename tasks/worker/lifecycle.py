@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import signal
 import sys
@@ -92,6 +93,8 @@ class Lifecycle:
         parts.metrics.describe(parts.model.model_id, parts.model.fingerprint, parts.slots, seconds)
         log.info("model %s is warm after %.1f s, %d threads", parts.model.model_id, seconds, threads)
         parts.watch.start()
+        # Not earlier: a process that is about to end must not look like one that hangs.
+        atexit.register(parts.health.vanish)
 
     def _join_fleet(self) -> None:
         """Be known to Redis, which may have to be waited for."""
@@ -112,9 +115,9 @@ class Lifecycle:
         # for a threads pool without limit: both drain as well.
         for number in (signal.SIGHUP, signal.SIGQUIT):
             signal.signal(number, signal.getsignal(signal.SIGTERM))
-        model, slots = self._parts.model, self._parts.slots
+        worker, model, slots = self._parts.worker, self._parts.model, self._parts.slots
         named = f"model={model.model_id} fingerprint={model.fingerprint} precision={model.precision}"
-        sys.stdout.write(f"worker ready: {named} slots={slots}\n")
+        sys.stdout.write(f"worker ready: worker={worker} {named} slots={slots}\n")
         sys.stdout.flush()
         self._parts.health.become_ready()
 

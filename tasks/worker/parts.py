@@ -76,6 +76,7 @@ class Parts:
         self.metrics.jobs_held.set_function(lambda: len(self.writer.held))
         self.jobs = self._build_jobs()
         self.drain = Drain(
+            self.worker,
             grace_seconds=settings.grace_seconds,
             gate=self.gate,
             writer=self.writer,

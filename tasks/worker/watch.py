@@ -36,11 +36,6 @@ class Watch(StoppableThread):
         self._health = health
         self._clock = clock
 
-    def stop(self) -> None:
-        """Afterwards nothing tells of this worker any more."""
-        super().stop()
-        self._health.vanish()
-
     def look(self, seconds: float) -> None:
         """The last look was so many `seconds` ago."""
         self._steps.look(seconds)

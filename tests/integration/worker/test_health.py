@@ -30,7 +30,7 @@ def probe(file: Path, question: str) -> bool:
 
 def test_a_worker_is_live_and_ready_then_drains_and_is_gone(fleet: Fleet, file: Path) -> None:
     file.write_text("ready\n")  # Of a predecessor that was killed.
-    worker = fleet.start(**{VARIABLE: str(file), "NEOSERVE_MODEL": "scripted:0.05"})
+    worker = fleet.start(app=FRAGILE_APP, **{VARIABLE: str(file), "NEOSERVE_MODEL": "scripted:0.05"})
     wait_until(lambda: not file.exists(), "the old file is gone while the model loads", seconds=30)
     assert not probe(file, "live")
     worker.wait_ready()
@@ -43,6 +43,7 @@ def test_a_worker_is_live_and_ready_then_drains_and_is_gone(fleet: Fleet, file: 
     assert probe(file, "live"), "it finishes its jobs: no reason to kill it"
     assert worker.wait() == 0
     assert worker.ended_jobs() == {"j": "succeeded"}
+    assert "health file at exit: True" in worker.err
     assert not file.exists()
 
 

@@ -16,7 +16,8 @@ SLOW = "scripted:0.05"
 def test_the_bare_command_registers_its_model_runs_jobs_and_never_shows_a_prompt(fleet: Fleet) -> None:
     worker = fleet.start_ready("-n", "bare@%h", NEOSERVE_MAX_BATCH_SIZE="3")
     (line,) = re.findall(r"^worker ready: .*$", worker.out, re.MULTILINE)
-    names = "model=scripted-test-double-not-a-model fingerprint=scripted precision=scripted"
+    (id,) = fleet.client.zrange("neoserve:workers", 0, -1)
+    names = f"worker={id} model=scripted-test-double-not-a-model fingerprint=scripted precision=scripted"
     assert line == f"worker ready: {names} slots=3"
     card = fleet.store.model()
     assert (card.fingerprint, card.num_live_workers, card.num_live_slots) == ("scripted", 1, 3)
@@ -28,6 +29,7 @@ def test_the_bare_command_registers_its_model_runs_jobs_and_never_shows_a_prompt
     assert worker.ended_jobs() == {f"j{number}": "succeeded" for number in range(10)}
     worker.process.terminate()
     assert worker.wait() == 0
+    assert f"worker={id} shuts down: " in worker.err
     assert fleet.store.model().num_live_workers == 0
     assert "CANARY" not in worker.out + worker.err
 

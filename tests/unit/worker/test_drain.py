@@ -38,6 +38,7 @@ def busy(worker: Worker) -> Iterator[Worker]:
 
 def start_drain(worker: Worker, exits: Exits, grace_seconds: float) -> Drain:
     drain = Drain(
+        "w-1",
         grace_seconds=grace_seconds,
         gate=worker.gate,
         writer=worker.writer,
