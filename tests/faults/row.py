@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,15 +21,23 @@ class Scale:
 class Findings:
     faults: int
     tally: Tally
-    worst_recovery: float | None = None  #: Seconds from the fault until its jobs are claimed again.
-    broken: tuple[str, ...] = ()  #: What should hold and did not, beside `lost`, `doubled` and `leaks`.
+    settled: bool = True  #: No job was left over.
+    max_needless: float = 0  #: Reruns that the faults do not explain and that may be.
     leaks: tuple[str, ...]  #: Canaries that were found, by kind and place.
+    broken: Collection[str] = ()  #: What else should hold and did not.
+    worst_recovery: float | None = None  #: Seconds from the fault until its jobs are claimed again.
     facts: dict[str, float] = field(default_factory=dict)
 
     @property
     def failures(self) -> tuple[str, ...]:
-        counted = (("lost", self.tally.lost), ("doubled", self.tally.doubled))
-        return (*(f"{number} {name}" for name, number in counted if number), *self.broken, *self.leaks)
+        tally = self.tally
+        found = {
+            f"{tally.lost} lost": tally.lost,
+            f"{tally.doubled} doubled": tally.doubled,
+            "jobs were left over": not self.settled,
+            f"{tally.needless} needless reruns": tally.needless > self.max_needless,
+        }
+        return (*(text for text, failed in found.items() if failed), *sorted(set(self.broken)), *self.leaks)
 
 
 @dataclass(frozen=True, kw_only=True)

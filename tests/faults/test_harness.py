@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 import threading
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,11 @@ from tasks.jobs.store import JobStore
 from tasks.worker.scripted_model import byte_tokenizer
 from tests.factories import make_new_job
 from tests.faults.canaries import PASSWORD, PROMPT, Overheard
-from tests.faults.checker import Checker
+from tests.faults.checker import Checker, Tally
 from tests.faults.eavesdropper import Events
 from tests.faults.http_client import HttpClient
 from tests.faults.ledger import Ledger, Promise
+from tests.faults.row import Findings
 from tests.faults.stack import Stack
 from tests.waiting import wait_until
 
@@ -45,6 +46,26 @@ def test_the_checker_counts_what_is_lost_doubled_and_run_again(real_client: redi
     assert (tally.accepted, tally.succeeded, tally.lost, tally.doubled) == (4, 2, 2, 1)
     assert (tally.reruns, tally.needless) == (1, 1)
     assert Checker(store, ledger).tally({"stuck": 1}).needless == 0
+
+
+def test_a_row_fails_over_each_thing_that_should_hold() -> None:
+    names = [each.name for each in fields(Tally)]
+    good = Tally(**dict.fromkeys(names, 0))
+    assert Findings(faults=1, tally=good, leaks=()).failures == ()
+    bad = replace(good, lost=1, doubled=2, needless=3)
+    findings = Findings(
+        faults=1, tally=bad, settled=False, max_needless=2, leaks=("a leak",), broken=["b", "a", "b"]
+    )
+    assert findings.failures == (
+        "1 lost",
+        "2 doubled",
+        "jobs were left over",
+        "3 needless reruns",
+        "a",
+        "b",
+        "a leak",
+    )
+    assert Findings(faults=1, tally=replace(good, needless=3), max_needless=3, leaks=()).failures == ()
 
 
 def test_what_leaks_is_found_in_every_place(tmp_path: Path) -> None:

@@ -44,16 +44,15 @@ def run(folder: Path, scale: Scale) -> Findings:
             stack.start_api()
         settled = stack.settled_within(60)
         tally, calls = checker.tally(), jobs_by_call(stack)
-    broken = list(dict.fromkeys(client.wrong))
-    if not settled:
-        broken.append("jobs were left over")
+    broken = set(client.wrong)
     if set(calls.values()) != {1} or len(calls) != client.num_calls:
-        broken.append(f"{client.num_calls} keys made {calls.total()} jobs of {len(calls)} calls")
+        broken.add(f"{client.num_calls} keys made {calls.total()} jobs of {len(calls)} calls")
     return Findings(
         faults=scale.faults,
         tally=tally,
+        settled=settled,
         leaks=stack.leaks,
-        broken=tuple(broken),
+        broken=broken,
         facts={"keys": client.num_calls},
     )
 

@@ -50,14 +50,11 @@ def run(folder: Path, scale: Scale) -> Findings:
                     checker.look()
         settled = stack.settled_within(120)
         tally = checker.tally(explained)
-    broken = [] if settled else ["jobs were left over"]
-    if tally.needless:
-        broken.append(f"{tally.needless} needless reruns")
     return Findings(
         faults=scale.faults,
         tally=tally,
+        settled=settled,
         leaks=stack.leaks,
-        broken=tuple(broken),
         facts={"orphans": explained.total()},
     )
 

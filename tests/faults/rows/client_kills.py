@@ -42,20 +42,18 @@ def run(folder: Path, scale: Scale) -> Findings:
         tally = checker.tally()
     worst = max((seconds for seconds, _ in client.waits), default=0.0)
     handed_over = sum(status != "succeeded" for _, status in client.waits)
-    broken = list(dict.fromkeys(client.wrong))
-    if not settled:
-        broken.append("jobs were left over")
+    broken = set(client.wrong)
     if worst > WAIT_SECONDS + MAX_LATENESS_SECONDS:
-        broken.append(f"a client that asked for {WAIT_SECONDS:.0f} s waited {worst:.1f} s")
-    if tally.needless > MAX_NEEDLESS_RERUNS * tally.accepted:
-        broken.append(f"{tally.needless} needless reruns")
+        broken.add(f"a client that asked for {WAIT_SECONDS:.0f} s waited {worst:.1f} s")
     if handed_over:
-        broken.append(f"{handed_over} waits ended without the result")
+        broken.add(f"{handed_over} waits ended without the result")
     return Findings(
         faults=scale.faults,
         tally=tally,
+        settled=settled,
+        max_needless=MAX_NEEDLESS_RERUNS * tally.accepted,
         leaks=stack.leaks,
-        broken=tuple(broken),
+        broken=broken,
         facts={"worst_wait_seconds": worst},
     )
 

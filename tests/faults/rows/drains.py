@@ -72,23 +72,21 @@ def run(folder: Path, scale: Scale) -> Findings:
                 restart = stack.seconds_until_claimed_again(attempts, monotonic(), 30)
                 worst_restart = max(worst_restart, restart)
                 wait_until(partial(all_over, stack, back), "what was handed back is finished", seconds=60)
-        if not stack.settled_within(120):
-            broken.add("jobs were left over")
+        settled = stack.settled_within(120)
         tally = checker.tally(explained)
     if worst_restart > MAX_RESTART_SECONDS:
         broken.add(f"a job that was handed back waited {worst_restart:.1f} s for a ready worker")
     if tally.losses:
         broken.add(f"{tally.losses} losses were counted")
-    if tally.needless:
-        broken.add(f"{tally.needless} needless reruns")
     if not explained:
         broken.add("no job was handed back")
     return Findings(
         faults=scale.faults,
         tally=tally,
+        settled=settled,
         leaks=stack.leaks,
         worst_recovery=worst_restart,
-        broken=tuple(sorted(broken)),
+        broken=broken,
         facts={"worst_exit_seconds": worst_exit, "handed_back": explained.total()},
     )
 

@@ -66,17 +66,16 @@ def run(folder: Path, scale: Scale) -> Findings:
         # Neighbours that went down with a poisoned job had to run again.
         tally = checker.tally({each.job_id: stack.store.get(each.job_id).losses for each in ledger.promises})
         losses = {stack.store.get(each.job_id).losses for each in ledger.promises if each.poisoned}
-    broken = [] if settled else ["jobs were left over"]
+    broken = []
     if tally.poisoned_failed != scale.faults or min(losses) < MAX_LOSSES:
         failed, numbers = tally.poisoned_failed, sorted(losses)
         broken.append(f"{failed} of {scale.faults} poisoned jobs failed; their losses: {numbers}")
-    if tally.needless:
-        broken.append(f"{tally.needless} needless reruns")
     return Findings(
         faults=scale.faults,
         tally=tally,
+        settled=settled,
         leaks=stack.leaks,
-        broken=tuple(broken),
+        broken=broken,
         facts={"workers_ended": len(ended)},
     )
 

@@ -111,13 +111,11 @@ def run(folder: Path, scale: Scale) -> Findings:
         broken.add(f"only {full} steps of {SLOTS} rows raised: the row tested too little")
     if not same:
         broken.add("the process ended")
-    if tally.needless:
-        broken.add(f"{tally.needless} needless reruns")
     return Findings(
         faults=full,
         tally=tally,
         leaks=stack.leaks,
-        broken=tuple(sorted(broken)),
+        broken=broken,
         facts={"rounds": len(rounds.raising)},
     )
 

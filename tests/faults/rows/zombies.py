@@ -119,14 +119,12 @@ def run(folder: Path, scale: Scale) -> Findings:
         broken.append("no late result was refused: the row tested too little")
     if max(recoveries) > limit:
         broken.append(f"an orphan waited {max(recoveries):.1f} s for its next claim")
-    if tally.needless:
-        broken.append(f"{tally.needless} needless reruns")
     return Findings(
         faults=injected,
         tally=tally,
         leaks=stack.leaks,
         worst_recovery=max(recoveries),
-        broken=tuple(broken),
+        broken=broken,
         facts={"refused_jobs": haunting.refused},
     )
 
