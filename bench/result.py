@@ -38,6 +38,12 @@ class Result:
         path = folder / f"{self.name}.json"
         path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
+    def publish(self, folder: Path | None) -> None:
+        """Print the tables, and keep all of it in `folder`, if there is one."""
+        self.show()
+        if folder is not None:
+            self.save(folder)
+
     def show(self) -> None:
         for table in self.tables:
             print(f"\n{table.markdown()}", flush=True)

@@ -206,9 +206,7 @@ def main() -> None:
     print(machine)
     with tempfile.TemporaryDirectory() as folder:
         result = Result("stream", machine, (bench(options, Path(folder)),))
-    result.show()
-    if options.json:
-        result.save(options.json)
+    result.publish(options.json)
 
 
 if __name__ == "__main__":

