@@ -13,7 +13,7 @@ from tasks.engine.scheduler import Scheduler
 from tasks.engine.scripted import ScriptedDetokenizer, ScriptedRunner, letter
 from tasks.engine.types import GenerationRequest
 
-__all__ = ["FakeClock", "ScriptedRunner", "make_engine", "make_request", "tokens_of"]
+__all__ = ["FakeClock", "ScriptedRunner", "make_engine", "make_request", "run_all", "tokens_of"]
 
 
 class FakeClock:
@@ -50,3 +50,12 @@ def tokens_of(text: str) -> list[int]:
     if "".join(map(letter, tokens)) != text:
         raise ValueError(f"{text!r} is not made of small letters")
     return tokens
+
+
+def run_all(engine: Engine) -> int:
+    """Steps until nothing is left."""
+    steps = 0
+    while engine.has_work:
+        engine.step()
+        steps += 1
+    return steps

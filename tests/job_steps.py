@@ -5,13 +5,20 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from tasks.jobs.event_feed import Feed
 from tasks.jobs.keys import events_key
 from tasks.jobs.models import Job, JobStatus, Row
 from tasks.jobs.protocol import Claim, Outcome, Piece, StepAnswer, StepEntry
 from tasks.jobs.store import JobStore
 from tests.factories import FINGERPRINT, make_new_job
+from tests.waiting import wait_until
 
 WORKER = "worker-1"
+
+#: Kinds of keys that are no job's own, and so are left when all jobs are gone.
+OF_ALL_JOBS = frozenset(
+    ["counters", "flow", "passes", "schemas", "seen", "sequence", "served", "turns", "worker", "workers"],
+)
 
 
 def submit(store: JobStore, id: str | None = None, **changes: Any) -> Job:
@@ -70,3 +77,15 @@ def streamed_text(store: JobStore, job_id: str, attempt: int, row: int = 0) -> s
         for event in events(store, job_id)
         if (event["event"], event["attempt"], event.get("index")) == ("token", str(attempt), str(row))
     )
+
+
+def read_texts(feed: Feed, number: int) -> list[str]:
+    """What the events hold of so many tokens."""
+    texts: list[str] = []
+
+    def read() -> bool:
+        texts.extend(event.text for event in feed.read(0.2).events)
+        return len(texts) >= number
+
+    wait_until(read, f"{number} events are read")
+    return texts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,6 +64,16 @@ def random_network(config: GPTNeoConfig, *, seed: int = 0) -> GPTNeoForCausalLM:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return GPTNeoForCausalLM(config).eval()
+
+
+def break_a_token(network: GPTNeoForCausalLM, spared: Collection[int]) -> int:
+    """One below 100 that is none of `spared`: texts that hold it get numbers that are none, and no others."""
+    broken = next(token for token in range(1, 100) if token not in spared)
+    # With rows of its own for the head; they shared them.
+    network.lm_head.weight = torch.nn.Parameter(network.lm_head.weight.detach().clone())
+    with torch.no_grad():
+        network.transformer.wte.weight[broken] = float("nan")
+    return broken
 
 
 def small_tokenizer() -> Tokenizer:

@@ -14,6 +14,7 @@ from tasks.jobs.event_hub import EventHub
 from tasks.jobs.events import START, EventLog
 from tasks.jobs.keys import events_key
 from tasks.jobs.store import JobStore
+from tests.job_steps import read_texts
 from tests.waiting import wait_until
 
 NUM_JOBS = 20
@@ -32,17 +33,6 @@ def hub(redis_url: str, real_client: redis.Redis, monkeypatch: pytest.MonkeyPatc
 def add(client: redis.Redis, job_id: str, text: str) -> None:
     fields = {"event": "token", "attempt": 1, "index": 0, "text": text}
     client.xadd(events_key("neoserve", job_id), fields)  # type: ignore[arg-type]
-
-
-def read_texts(feed: Feed, number: int) -> list[str]:
-    texts: list[str] = []
-
-    def read() -> bool:
-        texts.extend(event.text for event in feed.read(0.2).events)
-        return len(texts) >= number
-
-    wait_until(read, f"{number} events are read")
-    return texts
 
 
 def readers_in(client: redis.Redis) -> list[str]:

@@ -8,7 +8,7 @@ from tasks.engine.engine import Engine
 from tasks.engine.scheduler import Scheduler
 from tasks.engine.scripted import ContractBroken, ScriptedDetokenizer, letter, scripted_token
 from tasks.engine.types import SamplingParams
-from tests.fakes import FakeClock, ScriptedRunner, make_engine, make_request, tokens_of
+from tests.fakes import FakeClock, ScriptedRunner, make_engine, make_request, run_all, tokens_of
 
 PROMPT = (1, 2, 3)
 
@@ -16,15 +16,6 @@ PROMPT = (1, 2, 3)
 def scripted(text: str, **fields: object) -> ScriptedRunner:
     """A model that answers PROMPT with this text."""
     return ScriptedRunner(scripts={PROMPT: tokens_of(text)}, **fields)  # type: ignore[arg-type]
-
-
-def run_all(engine: Engine) -> int:
-    """Steps until nothing is left."""
-    steps = 0
-    while engine.has_work:
-        engine.step()
-        steps += 1
-    return steps
 
 
 def test_a_request_is_finished_when_it_has_its_tokens() -> None:

@@ -11,16 +11,7 @@ from tasks.engine.errors import EngineStopped, InvalidRequest, RequestTooLong
 from tasks.engine.scheduler import Scheduler
 from tasks.engine.scripted import ScriptedDetokenizer
 from tasks.engine.types import GenerationRequest, SamplingParams
-from tests.fakes import ScriptedRunner, make_engine, make_request
-
-
-def run_all(engine: Engine) -> int:
-    """Steps until nothing is left."""
-    steps = 0
-    while engine.has_work:
-        engine.step()
-        steps += 1
-    return steps
+from tests.fakes import ScriptedRunner, make_engine, make_request, run_all
 
 
 def test_a_row_that_fails_ends_alone() -> None:

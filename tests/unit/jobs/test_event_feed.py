@@ -16,6 +16,7 @@ from tasks.jobs.event_hub import EventHub
 from tasks.jobs.events import START, Chunk, EventKind, EventLog, decode_event, is_event_id, order
 from tasks.jobs.keys import events_key
 from tasks.jobs.store import JobStore
+from tests.job_steps import read_texts
 from tests.waiting import wait_until
 
 JOB = "job_1"
@@ -42,17 +43,6 @@ def add(store: JobStore, *texts: str, job_id: str = JOB) -> list[str]:
         )
         for each in texts
     ]
-
-
-def read_texts(feed: Feed, number: int) -> list[str]:
-    texts: list[str] = []
-
-    def read() -> bool:
-        texts.extend(event.text for event in feed.read(0.2).events)
-        return len(texts) >= number
-
-    wait_until(read, f"{number} events are read")
-    return texts
 
 
 def test_a_feed_reads_what_was_there_and_what_comes(store: JobStore, hub: EventHub) -> None:

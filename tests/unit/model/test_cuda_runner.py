@@ -23,7 +23,7 @@ from tasks.model.loading import LoadedModel
 from tasks.model.precision import Precision
 from tasks.model.weights import Weights, pack
 from tests.fakes import make_request
-from tests.models import random_config, random_network
+from tests.models import break_a_token, random_config, random_network
 from tests.reference import generate, numbers_engine, read_network, run_all, tokens
 
 #: Around the window of 16, and up to 128 positions.
@@ -141,11 +141,7 @@ def test_a_row_whose_numbers_break_fails_alone_and_leaves_nothing_to_the_next_on
     network = random_network(random_config(vocab_size=100, max_position_embeddings=64, window_size=16))
     healthy_prompt = tuple(range(1, 20))
     before = generate(network, healthy_prompt, 10)
-    broken_token = next(token for token in range(1, 100) if token not in {*healthy_prompt, *before})
-    # The head has rows of its own here, so only a text that holds this token is broken.
-    network.lm_head.weight = torch.nn.Parameter(network.lm_head.weight.detach().clone())
-    with torch.no_grad():
-        network.transformer.wte.weight[broken_token] = float("nan")
+    broken_token = break_a_token(network, {*healthy_prompt, *before})
     weights = pack(network, forms=gpu_forms(Precision.FLOAT32))
     engine = numbers_engine(new_runner(weights, 2, eos_token_ids=frozenset()))
     beside = engine.submit(request(healthy_prompt, 10))
