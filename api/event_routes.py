@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from flask import Blueprint, Response, g, request
@@ -68,8 +68,8 @@ def stream(find: Callable[[], Job], after: str | None) -> Response:
     return response
 
 
-def event_response(pieces: object) -> Response:
-    response = Response(pieces, content_type=EVENT_STREAM)  # type: ignore[arg-type]
+def event_response(pieces: Iterable[bytes]) -> Response:
+    response = Response(pieces, content_type=EVENT_STREAM)
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"  # Of nginx, which would keep events back.
     return response

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, cast
 
 #: Our processes end with a line such as `neoserve worker: there is no model …` when they refuse to start.
 REFUSAL = "neoserve "
@@ -94,8 +95,7 @@ class Child:
         self._reader.join(0.5)
 
     def _read(self) -> None:
-        assert self.process.stdout is not None  # noqa: S101 a PIPE above
-        with self.process.stdout as lines:
+        with cast(IO[bytes], self.process.stdout) as lines:  # A PIPE above.
             for raw in lines:
                 line = raw.decode("utf-8", "replace").rstrip()
                 if not line:

@@ -27,7 +27,7 @@ def become(parent: int, command: list[str]) -> None:
     # The parent may have died before the kernel knew of the wish; then nobody would send the signal.
     if os.getppid() != parent:
         raise SystemExit(1)
-    os.execvp(command[0], command)  # noqa: S606 no shell is wanted
+    os.execvp(command[0], command)
 
 
 def watch(parent: int, command: list[str]) -> int:

@@ -29,4 +29,4 @@ def api(port: int | None, host: str | None) -> None:
     require_free(settings.port, settings.host)
     command = api_command()
     os.chdir(ROOT)
-    os.execvpe(command[0], command, environ)  # noqa: S606 no shell is wanted
+    os.execvpe(command[0], command, environ)

@@ -22,4 +22,4 @@ def worker(model: str | None) -> None:
     environ["NEOSERVE_MODEL"] = resolve_model(WorkerSettings.from_env(environ).model)
     command = worker_command(f"neoserve-{os.getpid()}")
     os.chdir(ROOT)
-    os.execvpe(command[0], command, environ)  # noqa: S606 no shell is wanted
+    os.execvpe(command[0], command, environ)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import redis
+from redis.typing import KeyT, StreamIdT
 
 from tasks.jobs.event_feed import Feed
 from tasks.jobs.events import Event, EventLog, decode_event, order
@@ -112,7 +113,7 @@ class EventHub(StoppableThread):
                 continue
             try:
                 block = round(BLOCK_MS + BLOCK_MS_PER_STREAM * len(cursors))
-                reply: Any = self._client.xread(cursors, count=MAX_ENTRIES, block=block)  # type: ignore[arg-type]
+                reply: Any = self._client.xread(cursors, count=MAX_ENTRIES, block=block)
             except redis.RedisError as error:
                 self._lose(error)
                 self._stopping.wait(RECONNECT_SECONDS)
@@ -121,7 +122,7 @@ class EventHub(StoppableThread):
             self._hand_out(reply)
             self._stopping.wait(GAP_SECONDS_PER_STREAM * len(cursors))
 
-    def _adopt(self) -> dict[str, str]:
+    def _adopt(self) -> dict[KeyT, StreamIdT]:
         """Position by key, of all streams."""
         with self._lock:
             self._changed.clear()

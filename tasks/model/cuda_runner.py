@@ -100,7 +100,7 @@ class CudaRunner:
             self._seen[row] = False
             self._seen[row].index_fill_(0, self._tensor(prompt_ids), True)
 
-    def reuse(self, slot: int, num_run: int) -> int:  # noqa: ARG002
+    def reuse(self, _slot: int, num_run: int) -> int:
         return num_run
 
     def release(self, slot: int) -> None:

@@ -29,15 +29,13 @@ def read_tokenizer(folder: Path) -> str:
     """The tokenizer as one JSON text, without truncation and padding. Raises ModelError."""
     path = folder / "tokenizer.json"
     files = tokenizer_files(folder)
+    if not files:
+        raise ModelError(f"{path} is missing: save the model's tokenizer into its folder")
     try:
         if files == [path]:
             tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
-        elif files:
-            tokenizer = GPT2Tokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
         else:
-            raise ModelError(f"{path} is missing: save the model's tokenizer into its folder")
-    except ModelError:
-        raise
+            tokenizer = GPT2Tokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
     except Exception as error:  # The tokenizers library raises plain Exception.
         raise ModelError(
             f"{path} cannot be read ({reason(error)}): save or fetch the tokenizer again"

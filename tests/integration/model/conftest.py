@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +10,7 @@ import pytest
 
 from tasks.model.loading import SHIPPED_MODEL
 from tests.models import build_random_model
+from tests.services import require_service
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +22,5 @@ def gpt_neo_125m_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def shipped_folder() -> Path:
     folder = Path(SHIPPED_MODEL)
-    if not (folder / "model.safetensors").exists():
-        if os.environ.get("CI"):
-            pytest.fail(f"the shipped model is missing in {folder}")
-        pytest.skip(f"the shipped model is not in {folder} yet: tasks/model/train_stories.py makes it")
+    require_service((folder / "model.safetensors").exists(), f"the shipped model is not in {folder}")
     return folder

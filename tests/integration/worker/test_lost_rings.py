@@ -102,6 +102,6 @@ def test_of_100_000_rings_hardly_one_is_surplus_and_all_come_back(
         # But for those that were heard a moment ago and have not led to a claim yet.
         wait_until(lambda: rings_minus_jobs(fleet) > -50, "they are back", seconds=REPAIR_SECONDS)
         before = claims(ports, "claimed")
-        wait_until(lambda: claims(ports, "claimed") > before + 1000, "claiming goes on")  # noqa: B023
+        wait_until(lambda before=before: claims(ports, "claimed") > before + 1000, "claiming goes on")
         surplus = claims(ports, "empty") + max(0, rings_minus_jobs(fleet))
         assert surplus < claims(ports, "claimed") / 100

@@ -28,7 +28,7 @@ def test_a_worker_outlives_every_key_of_another_type_and_runs_what_was_waiting(f
         fleet.submit(f"before {name}", rings=0)
         fleet.client.set(key, "garbage")
         fleet.ring.ring("anybody")  # Of some keys only a claim takes notice.
-        wait_until(lambda: told in worker.err, f"{key} is named")  # noqa: B023
+        wait_until(lambda told=told: told in worker.err, f"{key} is named")
         fleet.client.delete(key)
         fleet.submit(f"after {name}")
         assert fleet.wait_status(f"after {name}", "succeeded").attempt == 1

@@ -79,7 +79,10 @@ def test_a_long_poll_is_answered_the_moment_the_job_ends(
 ) -> None:
     job_id = submit(client)
     answers: list[TestResponse] = []
-    poll = lambda: answers.append(client.get(f"/jobs/{job_id}?wait=60"))  # noqa: E731
+
+    def poll() -> None:
+        answers.append(client.get(f"/jobs/{job_id}?wait=60"))
+
     threads = [threading.Thread(target=poll) for _ in range(5)]
     for thread in threads:
         thread.start()

@@ -231,8 +231,8 @@ def test_a_job_canceled_by_another_is_a_conflict(
 def test_a_job_that_misses_its_deadline_is_a_timeout(
     client: FlaskClient, store: JobStore, listener: LocalListener
 ) -> None:
-    call = lambda: client.post("/predict?wait=60", json={**BODY, "deadline_s": 0.01})  # noqa: E731
-    thread, answers = in_background(call)
+    late = {**BODY, "deadline_s": 0.01}
+    thread, answers = in_background(lambda: client.post("/predict?wait=60", json=late))
     wait_until(lambda: listener.num_waiters == 1, "the call waits")
     wait_until(lambda: store.reap().expired == 1, "the deadline passes")
     listener.wake(rung(store)[0])

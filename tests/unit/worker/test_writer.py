@@ -5,6 +5,7 @@ import time
 import pytest
 
 from tasks.jobs.models import JobStatus
+from tasks.jobs.store import JobStore
 from tasks.worker.held import Ending
 from tasks.worker.writer import HEARTBEAT_SECONDS
 from tests.factories import FINGERPRINT, make_parameters
@@ -222,7 +223,7 @@ def test_a_job_handed_back_waits_again_and_has_no_loss(worker: Worker) -> None:
     assert worker.count("neoserve_worker_jobs_total", outcome="handed_back", code="") == 1
 
 
-def test_a_row_that_failed_fails_its_job_alone(store) -> None:  # type: ignore[no-untyped-def]
+def test_a_row_that_failed_fails_its_job_alone(store: JobStore) -> None:
     worker = Worker(store, row_errors={(ord("b"), 2): ValueError("secret prompt")})
     try:
         start(worker, "bad", text="bad")
