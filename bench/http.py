@@ -113,7 +113,10 @@ def summarize(rounds: list[Round], trace: dict[str, list[float]], clients: int, 
     way_in = [1000 * (trace[job][0] - sent) for job, sent, _ in answers]
     way_out = [1000 * (received - trace[job][3]) for job, _, received in answers]
     added = quantiles(map(sum, zip(way_in, way_out, strict=True)), n=100, method="inclusive")
-    http_rates = [tokens_per_second([times for _, *times in each.http], new_tokens) for each in rounds]
+    http_rates = [
+        tokens_per_second([(sent, received) for _, sent, received in each.http], new_tokens)
+        for each in rounds
+    ]
     engine_rates = [tokens_per_second(each.engine, new_tokens) for each in rounds]
     cpu = {
         name: 1000 * sum(each.cpu_seconds[name] for each in rounds) / len(answers)

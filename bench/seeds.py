@@ -108,7 +108,7 @@ def main() -> None:
     print(describe_machine("torch"), flush=True)
     rows = []
     for precision in options.precision:
-        model = load(SHIPPED_MODEL, precision=Precision(precision), kernels=Kernels(options.kernels))
+        model = load(str(SHIPPED_MODEL), precision=Precision(precision), kernels=Kernels(options.kernels))
         rows.append(row(model, requests(model, options.texts)))
     columns = (
         "weights",

@@ -19,7 +19,7 @@ MAX_BATCH_SIZE = 16
 START_SECONDS = 120
 
 
-class TextApi(litserve.LitAPI):
+class TextApi(litserve.LitAPI):  # type: ignore[misc]
     def setup(self, device: str) -> None:  # noqa: ARG002
         self.network = read_network(sys.argv[1])
 
