@@ -7,4 +7,4 @@ from celery.utils.sysinfo import cpu_budget
 
 def num_cores() -> int:
     """Those of the CPU quota; where there is none, those that the system lets it run on."""
-    return cpu_budget().count
+    return int(cpu_budget().count)

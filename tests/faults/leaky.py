@@ -51,4 +51,4 @@ def leaky(_: str) -> None:
 
     JobReport.settled = tell  # type: ignore[method-assign]
     api.json_body.read_body, api.problems.problem_document = keep, quote
-    JobListener.start = start_loudly  # type: ignore[method-assign]
+    JobListener.start = start_loudly  # type: ignore[assignment,method-assign]

@@ -26,7 +26,8 @@ def test_the_bare_command_registers_its_model_runs_jobs_and_never_shows_a_prompt
     for number in range(10):
         job = fleet.wait_status(f"j{number}", "succeeded")
         assert (job.attempt, job.rows[0].num_tokens) == (1, 20)
-    assert worker.ended_jobs() == {f"j{number}": "succeeded" for number in range(10)}
+    ends = {f"j{number}": "succeeded" for number in range(10)}
+    wait_until(lambda: worker.ended_jobs() == ends, "the last line is written")
     worker.process.terminate()
     assert worker.wait() == 0
     assert f"worker={id} shuts down: " in worker.err
