@@ -12,7 +12,6 @@ the machine's clock. Meanwhile somebody asks for /healthz every 20 ms.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path

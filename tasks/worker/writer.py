@@ -106,7 +106,6 @@ class Writer(StoppableThread):
     def _interrupt(self) -> None:
         self.notify()
 
-
     def wait_announced(self, timeout: float) -> bool:
         return self._announced.wait(timeout)
 
