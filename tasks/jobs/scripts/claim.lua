@@ -51,7 +51,7 @@ local function take_next()
     elseif past_deadline(job) then
       expire(job)
     else
-      number_in(queue_key(job, 'waiting'), job.owner)
+      number_in(queue_key(job, 'waiting'), party(job))
       redis.call('HSET', key('passes', fingerprint), priority, pass + STRIDE[priority])
       return job
     end

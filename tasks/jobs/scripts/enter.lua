@@ -23,7 +23,7 @@ local function enter(job)
     table.insert(record, value)
   end
   redis.call('HSET', key('job', job.id), unpack(record))
-  redis.call('ZADD', queue_key(job, 'turns'), job.turn, job.owner)
+  redis.call('ZADD', queue_key(job, 'turns'), job.turn, party(job))
   note_schema()
   redis.call('ZADD', key('index'), '+inf', job.id)
   redis.call('ZADD', key('owned', job.owner), sequence, job.id)

@@ -61,7 +61,13 @@ local function check_queue(fingerprint, priority)
   number_in(key('served', fingerprint), priority)
 end
 
--- Where a queue keeps its jobs, and how many of them each owner has (`waiting`) and the owner's last turn.
+-- Who takes turns in a queue: every owner, and the batches of each for themselves, behind whose items a single job of
+-- the same owner would wait otherwise.
+local function party(job)
+  return (job.batch or '') == '' and job.owner or 'batches of ' .. job.owner
+end
+
+-- Where a queue keeps its jobs, and how many of them each party has (`waiting`) and the party's last turn.
 local function queue_key(job, what)
   return key(what, job.fingerprint, job.priority)
 end
@@ -69,14 +75,13 @@ end
 -- All that a job needs to join its queue, or to leave it.
 local function check_places(job)
   check_queue(job.fingerprint, job.priority)
-  number_in(queue_key(job, 'waiting'), job.owner)
+  number_in(queue_key(job, 'waiting'), party(job))
 end
 
 local CONTROL = {
   'id', 'status', 'worker', 'attempt', 'losses', 'owner', 'fingerprint', 'priority', 'member', 'turn', 'ttl_seconds',
   'created_at', 'deadline_at', 'cancel_requested', 'started_at', 'first_token_at', 'idempotency', 'num_rows', 'lengths',
-  'schema', 'num_tokens', 'work', 'batch', 'batch_index',
-  'followed',
+  'schema', 'num_tokens', 'work', 'batch', 'batch_index', 'followed',
 }
 
 local function find_job(id)
@@ -172,17 +177,17 @@ local function place(job)
   return rank + 1, backlog(job.fingerprint)
 end
 
--- An owner's next job takes the turn after its last one: owners alternate, and each keeps its own order.
+-- A party's next job takes the turn after its last one: parties alternate, and each keeps its own order.
 local function next_turn(job)
   local served = number_in(key('served', job.fingerprint), job.priority)
-  local last = redis.call('ZSCORE', queue_key(job, 'turns'), job.owner)
+  local last = redis.call('ZSCORE', queue_key(job, 'turns'), party(job))
   return last and math.max(served, tonumber(last) + 1) or served
 end
 
 local function join_queue(job)
   local due = job.deadline_at ~= '' and job.deadline_at or now + MODEL_PATIENCE_MS
   if redis.call('ZADD', queue_key(job, 'queue'), job.turn, job.member) == 1 then
-    redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, 1)
+    redis.call('HINCRBY', queue_key(job, 'waiting'), party(job), 1)
     count_work(job, 1)
   end
   redis.call('ZADD', key('queued'), job.created_at, job.id)
@@ -196,17 +201,17 @@ local function leave_queue(job)
   if job.batch ~= '' then redis.call('ZREM', key('queued_items'), job.id) end
   if redis.call('ZREM', queue_key(job, 'queue'), job.member) == 0 then return end
   count_work(job, -1)
-  if redis.call('HINCRBY', queue_key(job, 'waiting'), job.owner, -1) > 0 then return end
-  redis.call('HDEL', queue_key(job, 'waiting'), job.owner)
+  if redis.call('HINCRBY', queue_key(job, 'waiting'), party(job), -1) > 0 then return end
+  redis.call('HDEL', queue_key(job, 'waiting'), party(job))
   if redis.call('EXISTS', queue_key(job, 'waiting')) == 0 then
     redis.call('DEL', queue_key(job, 'turns'))
     redis.pcall('HDEL', key('flow', job.fingerprint), 'tokens_' .. job.priority)
     return
   end
-  -- Turns of jobs that left unserved must not cost their owner later ones.
-  local turn = redis.call('ZSCORE', queue_key(job, 'turns'), job.owner)
+  -- Turns of jobs that left unserved must not cost their party later ones.
+  local turn = redis.call('ZSCORE', queue_key(job, 'turns'), party(job))
   local served = number_in(key('served', job.fingerprint), job.priority)
-  if turn and tonumber(turn) > served then redis.call('ZADD', queue_key(job, 'turns'), served, job.owner) end
+  if turn and tonumber(turn) > served then redis.call('ZADD', queue_key(job, 'turns'), served, party(job)) end
 end
 
 local function no_lengths(job)

@@ -179,6 +179,14 @@ def test_items_wait_for_a_model_as_long_as_their_batch_does(store: JobStore, bat
     assert counts(batches) == {"queued": 1}
 
 
+def test_a_single_job_of_low_priority_waits_for_one_item_and_not_for_the_batch_of_its_owner(
+    store: JobStore, batches: BatchStore
+) -> None:
+    submit_batch(batches, "b", 10)
+    submit(store, "single", priority=Priority.LOW)
+    assert [claim(store).job.id for _ in range(3)] == ["b-0", "single", "b-1"]
+
+
 def test_items_of_batches_take_no_place_of_single_jobs(store: JobStore, batches: BatchStore) -> None:
     submit_batch(batches, "b", 100)
     store.submit(make_new_job("single"), max_queued=1)
