@@ -6,16 +6,18 @@ import errno
 import logging
 from collections.abc import Iterator, Sequence
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from api.batch_body import read_batch
 from api.batch_render import render_batch, render_item
 from api.errors import BatchFinished
 from api.ids import BATCH_ID, new_batch_id
+from api.preference import wait_preference, with_preference
 from api.render import compact_json, json_response
 from api.service import STORE_SECONDS, current_service
 from api.store_budget import StoreBudget
 from api.submission import parse_idempotency_key
+from api.validators import unless_known
 from tasks.jobs.batch import Batch, ItemResult
 from tasks.jobs.batch_store import BatchStore
 from tasks.jobs.deadline import time_limit
@@ -49,8 +51,15 @@ def create_batch() -> Response:
 
 @batches.get("/batches/<batch_id>")
 def show_batch(batch_id: str) -> Response:
-    with time_limit(STORE_SECONDS):
-        return show(current_service().batches.store.get(known_id(batch_id)))
+    """The batch as it is; with a wait, the moment it ends. 304: as the client knows it."""
+    service = current_service()
+    preference = wait_preference(request, default_seconds=0)
+    with service.waiting.watch(known_id(batch_id)) as watch:
+        with time_limit(STORE_SECONDS):
+            batch = service.batches.store.get(batch_id)
+        waited = watch.wait_for(batch, preference.wait_seconds, lambda: service.batches.store.get(batch_id))
+    g.waited_seconds = waited.seconds
+    return unless_known(with_preference(show(waited.last_seen), preference, waited), request)
 
 
 @batches.get("/batches/<batch_id>/results")

@@ -10,7 +10,7 @@ from api.event_format import wants_events
 from api.event_routes import stream_new_job
 from api.ids import known_id, new_job_id
 from api.json_body import read_json_object
-from api.preference import Preference, wait_preference
+from api.preference import Preference, wait_preference, with_preference
 from api.render import json_response, render_job
 from api.request import parse_request
 from api.service import STORE_SECONDS, current_service
@@ -61,8 +61,8 @@ def show_job(job_id: str) -> Response:
         with time_limit(STORE_SECONDS):
             job = current_service().store.get(job_id)
         waited = wait_for(watch, job, preference.wait_seconds)
-        response = json_response(render_job(waited.job))
-    if not waited.job.status.terminal:
+        response = json_response(render_job(waited.last_seen))
+    if not waited.last_seen.status.terminal:
         response.headers["Retry-After"] = POLL_SECONDS
     return unless_known(with_preference(response, preference, waited), request)
 
@@ -98,10 +98,10 @@ def submit(preference: Preference) -> Response:
     wanted = parse_request(read_json_object(request))
     with service.waiting.watch(new_job_id()) as watch:
         with time_limit(STORE_SECONDS):
-            submitted = service.submission.submit(wanted, key, watch.job_id)
+            submitted = service.submission.submit(wanted, key, watch.id)
         g.job_id = submitted.job.id
         waited = wait_for(watch, submitted.job, preference.wait_seconds)
-        response = with_preference(answer_submit(waited.job, preference), preference, waited)
+        response = with_preference(answer_submit(waited.last_seen, preference), preference, waited)
     return mark_replayed(response, submitted)
 
 
@@ -123,14 +123,7 @@ def answer_submit(job: Job, preference: Preference) -> Response:
     return json_response(render_job(job))
 
 
-def wait_for(watch: Watch, job: Job, seconds: float) -> Waited:
+def wait_for(watch: Watch, job: Job, seconds: float) -> Waited[Job]:
     waited = watch.wait(job, seconds, line_of(request.environ))
     g.waited_seconds = waited.seconds
     return waited
-
-
-def with_preference(response: Response, preference: Preference, waited: Waited) -> Response:
-    """Preference-Applied (RFC 7240) unless the call was handed over before its time."""
-    if preference.applied and waited.handover in (None, "timeout"):
-        response.headers["Preference-Applied"] = preference.applied
-    return response

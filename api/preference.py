@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from flask import Request
+from flask import Request, Response
 
 from api.errors import InvalidParameters
 from api.request import given
 from api.settings import MAX_WAIT_SECONDS
+from api.waiting import Each, Waited
 
 SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,3})?")
 
@@ -40,6 +41,13 @@ def wait_preference(request: Request, default_seconds: float) -> Preference:
             f"must be a number of seconds from 0 to {MAX_WAIT_SECONDS:g} (given: {given('wait', text)})",
         )
     return Preference(float(text))
+
+
+def with_preference(response: Response, preference: Preference, waited: Waited[Each]) -> Response:
+    """Preference-Applied (RFC 7240) unless the call was handed over before its time."""
+    if preference.applied and waited.handover in (None, "timeout"):
+        response.headers["Preference-Applied"] = preference.applied
+    return response
 
 
 def prefer_header(values: list[str]) -> Preference | None:

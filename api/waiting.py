@@ -1,13 +1,13 @@
-"""Waiting for a job to end: the listener's word is a hint, the record decides."""
+"""Waiting for a job or a batch to end: the listener's word is a hint, the record decides."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from api.company import Company, Line
 from api.hangups import Client
@@ -20,6 +20,24 @@ from tasks.jobs.store import JobStore
 
 #: How long a look at the record may take; as much may a call be longer than it asked to wait.
 REREAD_SECONDS = 4.0
+
+
+class Status(Protocol):
+    @property
+    def terminal(self) -> bool: ...
+
+
+class Awaited(Protocol):
+    """What ends one day: a job, or a batch."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def status(self) -> Status: ...
+
+
+Each = TypeVar("Each", bound=Awaited)
 
 
 class Waiter(Protocol):
@@ -36,38 +54,60 @@ class Waiter(Protocol):
 class Listener(Protocol):
     """One connection to the store for all waiters of a process."""
 
-    def watch(self, job_id: str) -> AbstractContextManager[Waiter]:
-        """The end of `job_id` from here on wakes the waiter."""
+    def watch(self, id: str) -> AbstractContextManager[Waiter]:
+        """The end of the job or batch `id` from here on wakes the waiter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Waited:
-    """The job as last seen, how long the call slept, and why it was not waited for to its end."""
+class Waited(Generic[Each]):
+    """What a call has waited for as it was last seen, how long it slept, and why not to the end."""
 
-    job: Job
+    last_seen: Each
     seconds: float = 0.0
-    handover: str | None = None  #: timeout, busy, draining, gone; None: the job has ended or nobody waited.
+    handover: str | None = None  #: timeout, busy, draining, gone; None: it has ended or nobody waited.
 
 
 class Watch:
-    """One call's interest in one job, from before the job was submitted or read."""
+    """One call's interest in one job or batch, from before it was submitted or read."""
 
-    def __init__(self, room: WaitingRoom, job_id: str, waiter: Waiter) -> None:
+    def __init__(self, room: WaitingRoom, id: str, waiter: Waiter) -> None:
         self._room = room
         self._waiter = waiter
-        self.job_id = job_id
+        self.id = id
 
-    def wait(self, job: Job, seconds: float, line: Line | None = None) -> Waited:
+    def wait(self, job: Job, seconds: float, line: Line | None = None) -> Waited[Job]:
         """Returns when the job ends, `seconds` are over, the server drains, or, where that cancels the job,
         the client on `line` hangs up; at once when all seats are taken. A job that was seen once is never
         lost to a later failure of the store: the caller gets it as last seen.
         """
         if job.status.terminal or seconds <= 0:
             return Waited(job)
-        if job.id != self.job_id:  # An idempotency key has led to an older job, which nobody watched so far.
+        if job.id != self.id:  # An idempotency key has led to an older job, which nobody watched so far.
             with self._room.watch(job.id) as watch:
                 return watch.wait(self._room.read(job), seconds, line)
-        return self._room.wait(job, self._waiter, seconds, line)
+        client = self._room.company.waits(job, line, self._waiter.wake)
+        return self._room.wait(
+            job,
+            self._waiter,
+            seconds,
+            lambda last_seen: self._waiter.ended() or self._room.read(last_seen),
+            client,
+        )
+
+    def wait_for(self, awaited: Each, seconds: float, read: Callable[[], Each]) -> Waited[Each]:
+        """The same for what `read` reads; it may raise StoreUnavailable."""
+        return self._room.wait(
+            awaited, self._waiter, seconds, lambda last_seen: look(read, last_seen), nullcontext()
+        )
+
+
+def look(read: Callable[[], Each], last_seen: Each) -> Each:
+    """As it is now; as last seen while the store cannot be used."""
+    try:
+        with time_limit(REREAD_SECONDS):
+            return read()
+    except StoreUnavailable:
+        return last_seen
 
 
 class WaitingRoom:
@@ -88,27 +128,36 @@ class WaitingRoom:
         self._listener = listener
         self._metrics = metrics
         self._seats = seats
-        self._company = company
+        self.company = company
         self._draining = draining
         self._clock = clock
         self._waiters: set[Waiter] = set()
         self._lock = threading.Lock()
 
     @contextmanager
-    def watch(self, job_id: str) -> Iterator[Watch]:
-        """Submit or read the job inside of this: then no end is missed, and a wait need not begin with
-        another look at the record."""
-        with self._listener.watch(job_id) as waiter:
-            yield Watch(self, job_id, waiter)
+    def watch(self, id: str) -> Iterator[Watch]:
+        """Submit or read it inside of this: then no end is missed, and a wait need not begin with another
+        look at the record."""
+        with self._listener.watch(id) as waiter:
+            yield Watch(self, id, waiter)
 
-    def wait(self, job: Job, waiter: Waiter, seconds: float, line: Line | None) -> Waited:
-        """Called by Watch.wait()."""
+    def wait(
+        self,
+        awaited: Each,
+        waiter: Waiter,
+        seconds: float,
+        read: Callable[[Each], Each],
+        client: AbstractContextManager[Client | None],
+    ) -> Waited[Each]:
+        """Called by a Watch."""
+        if awaited.status.terminal or seconds <= 0:
+            return Waited(awaited)
         with self._seat() as seated:
             if seated:
-                with self._company.waits(job, line, waiter.wake) as client:
-                    waited = self._wait_seated(job, waiter, seconds, client)
+                with client as watched:
+                    waited = self._wait_seated(awaited, waiter, seconds, read, watched)
             else:
-                waited = Waited(job, handover="busy")
+                waited = Waited(awaited, handover="busy")
         if waited.handover:
             self._metrics.handovers.labels(waited.handover).inc()
         return waited
@@ -119,29 +168,32 @@ class WaitingRoom:
             for waiter in self._waiters:
                 waiter.wake()
 
-    def _wait_seated(self, job: Job, waiter: Waiter, seconds: float, client: Client | None) -> Waited:
+    def _wait_seated(
+        self,
+        awaited: Each,
+        waiter: Waiter,
+        seconds: float,
+        read: Callable[[Each], Each],
+        client: Client | None,
+    ) -> Waited[Each]:
         start = self._clock()
         with self._among_waiters(waiter):
             while True:
                 slept = self._clock() - start
-                if job.status.terminal:
-                    return Waited(job, slept)
+                if awaited.status.terminal:
+                    return Waited(awaited, slept)
                 if self._draining.is_set():
-                    return Waited(job, slept, "draining")
+                    return Waited(awaited, slept, "draining")
                 if client is not None and client.gone:
-                    return Waited(job, slept, "gone")
+                    return Waited(awaited, slept, "gone")
                 if slept >= seconds:
-                    return Waited(job, slept, "timeout")
+                    return Waited(awaited, slept, "timeout")
                 waiter.wait(seconds - slept)
-                job = waiter.ended() or self.read(job)
+                awaited = read(awaited)
 
     def read(self, last_seen: Job) -> Job:
         """As it is now; as last seen while the store cannot be used."""
-        try:
-            with time_limit(REREAD_SECONDS):
-                return self._store.get(last_seen.id, owner=last_seen.owner)
-        except StoreUnavailable:
-            return last_seen
+        return look(lambda: self._store.get(last_seen.id, owner=last_seen.owner), last_seen)
 
     @contextmanager
     def _seat(self) -> Iterator[bool]:

@@ -1,4 +1,4 @@
-"""One connection that tells all waiters of a process which jobs have ended, and how."""
+"""One connection that tells all waiters of a process which jobs and batches have ended, and how."""
 
 from __future__ import annotations
 

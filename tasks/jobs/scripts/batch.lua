@@ -81,6 +81,7 @@ local function end_batch(batch)
   redis.call('SET', key('tombstone', batch.id), batch.owner, 'PXAT', expires + KEEP_TOMBSTONE_MS)
   redis.call('HDEL', key('unfinished'), batch.id)
   redis.call('ZREM', key('batches'), batch.id)
+  redis.call('PUBLISH', key('ended'), batch.id .. ' ')
 end
 
 -- As many jobs as there may be, and the end when no item is left. An item that cannot become a job now must not keep the

@@ -73,6 +73,22 @@ def test_a_job_that_ends_wakes_its_caller_at_once(
     assert delay < RECHECK_SECONDS - 1, "it was told, and did not look again by itself"
 
 
+def test_a_caller_hears_of_the_end_of_a_batch_and_then_only_of_news(
+    api: ApiProcess, worker: FakeWorker
+) -> None:
+    batch = httpx.post(f"{api.url}/batches", json={"requests": [{"text": "a"}] * 70}).json()
+    path = f"{api.url}{batch['urls']['self']}"
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(httpx.get, path, headers={"Prefer": "wait=60"}, timeout=70)
+        wait_until(lambda: num_waiting(api) == 1, "the call waits")
+        worker.serve()
+        answer = waits.result()
+    assert answer.json()["counts"]["succeeded"] == 70
+    assert answer.headers["Preference-Applied"] == "wait=60"
+    known = {"If-None-Match": answer.headers["ETag"]}
+    assert httpx.get(path, headers=known).status_code == 304
+
+
 def test_probes_answer_while_a_full_house_waits_and_sigterm_answers_it(
     start_api: StartApi, real_store: JobStore, redis_url: str
 ) -> None:

@@ -189,3 +189,13 @@ def test_more_uploads_than_one_process_can_hold_are_refused(
         refused = post_lines(client, *prompts(1))
     assert (refused.status_code, refused.json["code"]) == (429, "too_many_uploads")  # type: ignore[index]
     assert post_lines(client, *prompts(1)).status_code == 202
+
+
+def test_a_wait_that_cannot_be_is_refused_and_one_that_is_over_shows_the_batch(client: FlaskClient) -> None:
+    batch = client.post("/batches", json={"requests": prompts(1)}).json
+    assert batch is not None
+    refused = client.get(f"{batch['urls']['self']}?wait=61")
+    assert (refused.status_code, refused.json["code"]) == (422, "invalid_parameter")  # type: ignore[index]
+    answer = client.get(f"{batch['urls']['self']}?wait=0.01")
+    assert (answer.status_code, answer.json["status"]) == (200, "running")  # type: ignore[index]
+    assert answer.headers["Retry-After"] == "5"
