@@ -26,6 +26,7 @@ def render_fleet(fleet: Fleet, max_queued: int) -> dict[str, Any]:
             "limit": max_queued,
             "oldest_age_s": round(fleet.oldest_queued_seconds, 1),
         },
+        "batches": {"running": fleet.batches.num_running, "items": fleet.batches.num_items},
         "models": [render_model(model, fleet) for model in fleet.models],
         "workers": [render_worker(worker, fleet) for worker in fleet.workers],
     }
@@ -37,7 +38,7 @@ def list_reasons(fleet: Fleet, max_queued: int) -> list[str]:
     found = {
         "no_worker": not fleet.workers,
         "model_without_worker": any(model.fingerprint not in served for model in fleet.models),
-        "queue_full": num_waiting(fleet) >= max_queued,
+        "queue_full": num_waiting(fleet) - fleet.batches.num_queued >= max_queued,
     }
     return [reason for reason, holds in found.items() if holds]
 

@@ -42,6 +42,9 @@ def render_job(job: Job) -> dict[str, Any]:
         "usage": render_usage(job),
         "metrics": render_metrics(job),
         "error": as_dict(job.error) if job.error else None,
+        "deadline_at": render_time(job.deadline_at),
+        "ttl_s": job.ttl_seconds,
+        "cancel_on_disconnect": job.cancel_on_disconnect,
         "retry_of": job.retry_of,
         "batch_id": job.batch_id,
         "urls": {

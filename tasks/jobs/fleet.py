@@ -31,6 +31,15 @@ class QueuedModel:
     backlog: Backlog
 
 
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Those that have not ended."""
+
+    num_running: int
+    num_items: int  #: Of theirs that have not ended.
+    num_queued: int  #: Of these, jobs that wait for a worker.
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fleet:
     num_held: int  #: Claimed jobs, also of workers that have just died; those that run are among them.
@@ -39,11 +48,12 @@ class Fleet:
     ended: Mapping[JobStatus, int]  #: Since the namespace exists.
     workers: Sequence[LiveWorker]
     models: Sequence[QueuedModel]
+    batches: Batches
 
 
 def decode_fleet(answer: Sequence[Any]) -> Fleet:
     """From the answer of `fleet.lua`."""
-    num_held, num_running, oldest_ms, ended, workers, models = answer
+    num_held, num_running, oldest_ms, ended, workers, models, batches = answer
     return Fleet(
         num_held=num_held,
         num_running=num_running,
@@ -53,6 +63,7 @@ def decode_fleet(answer: Sequence[Any]) -> Fleet:
         },
         workers=[_decode_worker(*entry) for entry in workers],
         models=[_decode_model(*entry) for entry in models],
+        batches=Batches(*batches),
     )
 
 

@@ -1,6 +1,7 @@
 -- ARGV: namespace. Answer: held jobs, those of them that run, the age of the oldest waiting job in ms; the jobs that have
 -- ended, as names and numbers; for every live worker its id, fingerprint, slots, jobs that it holds, and of these those
--- that run; for every fingerprint with a live worker or a waiting job: itself, its card as JSON, its backlog.
+-- that run; for every fingerprint with a live worker or a waiting job: itself, its card as JSON, its backlog; batches that
+-- have not ended, items of them that have not, and items that wait in queues.
 local held, running, num_held, num_running = {}, {}, 0, 0
 for _, id in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
   local job = find_job(id)
@@ -35,4 +36,7 @@ for _, fingerprint in ipairs(redis.call('ZRANGE', key('seen'), 0, -1)) do
 end
 
 local oldest = redis.call('ZRANGE', key('queued'), 0, 0, 'WITHSCORES')[2]
-return {num_held, num_running, oldest and now - tonumber(oldest) or 0, ended, workers, models}
+local unfinished, num_unfinished = redis.call('HVALS', key('unfinished')), 0
+for _, number in ipairs(unfinished) do num_unfinished = num_unfinished + number end
+return {num_held, num_running, oldest and now - tonumber(oldest) or 0, ended, workers, models,
+  {#unfinished, num_unfinished, redis.call('ZCARD', key('queued_items'))}}

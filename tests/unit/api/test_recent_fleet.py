@@ -4,7 +4,7 @@ import pytest
 
 from api.recent_fleet import MAX_AGE_SECONDS, RecentFleet
 from tasks.jobs.errors import StoreBroken, StoreUnavailable
-from tasks.jobs.fleet import Fleet
+from tasks.jobs.fleet import Batches, Fleet
 
 
 class Store:
@@ -19,7 +19,13 @@ class Store:
         if self.away:
             raise StoreUnavailable("away")
         return Fleet(
-            num_held=self.asked, num_running=0, oldest_queued_seconds=0, ended={}, workers=[], models=[]
+            num_held=self.asked,
+            num_running=0,
+            oldest_queued_seconds=0,
+            ended={},
+            workers=[],
+            models=[],
+            batches=Batches(0, 0, 0),
         )
 
 

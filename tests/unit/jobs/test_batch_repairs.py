@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.jobs.batch import BatchItem
+from tasks.jobs.batch import BatchItem, BatchStatus
 from tasks.jobs.batch_store import BatchStore
 from tasks.jobs.errors import (
     BatchNotFound,
@@ -48,6 +48,23 @@ def test_a_job_that_claims_to_be_an_item_ends_none(store: JobStore, batches: Bat
     store.client.hset(f"{store.namespace}:job:{submit(store).id}", mapping={"batch": "b", "batch_index": "1"})
     finish(store, claim(store))
     assert counts(batches) == {"queued": 1, "succeeded": 1}
+
+
+def test_a_batch_ends_although_somebody_deleted_which_of_its_items_are_jobs(
+    store: JobStore, batches: BatchStore
+) -> None:
+    submit_batch(batches, "b", 70)
+    finish(store, claim(store))
+    taken = claim(store)
+    store.client.delete(f"{store.namespace}:batch_live:b")
+    finish(store, taken)
+    let_pass(store, 11)
+    store.reap()
+    assert counts(batches) == {"queued": 64, "waiting": 4, "succeeded": 2}
+    for _ in range(68):
+        finish(store, claim(store))
+    assert batches.get("b").status is BatchStatus.COMPLETED
+    assert counts(batches) == {"succeeded": 70}
 
 
 def test_a_record_that_somebody_deleted_does_not_hold_up_its_batch(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.jobs.fleet import LiveWorker
+from tasks.jobs.batch_store import BatchStore
+from tasks.jobs.fleet import Batches, LiveWorker
 from tasks.jobs.models import JobStatus, Priority
 from tasks.jobs.store import JobStore
+from tests.batch_steps import submit_batch
 from tests.factories import FINGERPRINT, make_card
 from tests.job_steps import WORKER, claim, finish, step, submit
 from tests.time_travel import let_pass
@@ -84,3 +86,12 @@ def test_ended_jobs_are_counted_by_how_they_ended(store: JobStore) -> None:
         JobStatus.CANCELED: 1,
         JobStatus.EXPIRED: 1,
     }
+
+
+def test_batches_show_what_of_them_has_not_ended(store: JobStore, batches: BatchStore) -> None:
+    submit_batch(batches, "b", 70)
+    submit(store)
+    finish(store, claim(store))
+    assert store.fleet().batches == Batches(num_running=1, num_items=70, num_queued=64)
+    finish(store, claim(store))
+    assert store.fleet().batches == Batches(num_running=1, num_items=69, num_queued=64)
