@@ -29,6 +29,9 @@ OF_THE_BATCH = {
 }
 
 
+LENGTHS = frozenset({"max_length", "max_new_tokens"})
+
+
 class BatchItemRequest(PredictRequest):
     """One item, the batch's defaults among its fields."""
 
@@ -75,7 +78,10 @@ def parse_item(item: Any, options: BatchOptions) -> BatchItemRequest:
     if errors:
         raise InvalidParameters(errors)
     ttl_s = min(options.ttl_s, ITEM_TTL_SECONDS)
-    return parse_as(BatchItemRequest, {**options.defaults, **item, "priority": "low", "ttl_s": ttl_s})
+    defaults = dict(options.defaults)
+    if LENGTHS & item.keys():  # They say the same in two ways: the item's own way goes before the other.
+        defaults = {name: value for name, value in defaults.items() if name not in LENGTHS}
+    return parse_as(BatchItemRequest, {**defaults, **item, "priority": "low", "ttl_s": ttl_s})
 
 
 def refused(fields: Iterable[str], reasons: Mapping[str, str]) -> list[FieldError]:

@@ -17,16 +17,16 @@ from api.render import compact_json, json_response
 from api.service import STORE_SECONDS, current_service
 from api.store_budget import StoreBudget
 from api.submission import parse_idempotency_key
-from api.validators import unless_known
-from tasks.jobs.batch import Batch, ItemResult
+from api.validators import keep_private, unless_known
+from tasks.jobs.batch import Batch, BatchStatus, ItemResult
 from tasks.jobs.batch_store import BatchStore
 from tasks.jobs.deadline import time_limit
 from tasks.jobs.errors import BatchNotFound, JobsError
-from tasks.jobs.protocol import CancelVerdict
 
 logger = logging.getLogger(__name__)
 
 batches = Blueprint("batches", __name__)
+batches.after_request(keep_private)
 
 #: When to ask again for a batch that has not ended.
 POLL_SECONDS = "5"
@@ -71,14 +71,15 @@ def show_results(batch_id: str) -> Response:
     return Response(result_lines(store, batch_id, first), mimetype="application/jsonl")
 
 
+@batches.delete("/batches/<batch_id>")
 @batches.post("/batches/<batch_id>/cancel")
 def cancel_batch(batch_id: str) -> Response:
     """200: canceled, now or before. 202: items that run were asked to stop. 409: it had already ended."""
     store = current_service().batches.store
     with time_limit(STORE_SECONDS):
-        verdict = store.cancel(known_id(batch_id))
+        store.cancel(known_id(batch_id))
         batch = store.get(batch_id)
-    if verdict is CancelVerdict.FINISHED:
+    if batch.status.terminal and batch.status is not BatchStatus.CANCELED:
         raise BatchFinished(render_batch(batch))
     return show(batch, status_of_unfinished=202)
 

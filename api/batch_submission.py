@@ -17,7 +17,7 @@ from api.settings import ApiSettings
 from api.store_budget import StoreBudget
 from api.submission import Submission
 from tasks.jobs.batch import BatchItem, NewBatch
-from tasks.jobs.batch_store import CHUNK_ITEMS, BatchStore
+from tasks.jobs.batch_store import UPLOADED_ITEMS, BatchStore
 from tasks.jobs.card import ModelCard
 from tasks.jobs.errors import StoreUnavailable, UnknownModel
 from tasks.jobs.ring import Ring
@@ -144,7 +144,7 @@ class _Intake:
         self._chunk.append(BatchItem(job=job, custom_id=wanted.custom_id))
         self.total += 1
         self._chunk_chars += len(job.text)
-        if len(self._chunk) >= CHUNK_ITEMS or self._chunk_chars >= CHUNK_CHARS:
+        if len(self._chunk) >= UPLOADED_ITEMS or self._chunk_chars >= CHUNK_CHARS:
             self._put()
 
     def _card(self, model: str | None) -> ModelCard:

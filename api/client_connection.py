@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections.abc import Callable
@@ -12,18 +13,24 @@ from gunicorn.workers.gthread import TConn
 
 from api.errors import RequestTimeout
 
+#: A body that comes at this pace has all the time that it needs: 1 Mbit/s.
+BODY_BYTES_PER_SECOND = 2**17
+
 
 class DeadlineReader(SocketUnreader):  # type: ignore[misc]
     """What gunicorn reads a request from. The socket's own timeout holds as well, for each read."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
-        self._deadline = float("inf")
+        self._deadline = math.inf
+        self._pace = math.inf
         self._too_late: Callable[[], Exception] = TimeoutError
 
-    def limit(self, seconds: float, too_late: Callable[[], Exception]) -> None:
-        """From now on reads end `seconds` from now; a later one raises what `too_late` returns."""
+    def limit(self, seconds: float, too_late: Callable[[], Exception], pace: float = math.inf) -> None:
+        """From now on reads end `seconds` from now, and a second later for each `pace` bytes that come; a
+        later one raises what `too_late` returns."""
         self._deadline = time.monotonic() + seconds
+        self._pace = pace
         self._too_late = too_late
 
     def chunk(self, size_hint: int | None = None) -> bytes:
@@ -40,6 +47,7 @@ class DeadlineReader(SocketUnreader):  # type: ignore[misc]
             raise self._too_late() from None
         finally:
             self.sock.settimeout(timeout)
+        self._deadline += len(data) / self._pace
         return data
 
 

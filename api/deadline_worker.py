@@ -20,7 +20,7 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
-from api.client_connection import ClientConnection
+from api.client_connection import BODY_BYTES_PER_SECOND, ClientConnection
 from api.errors import ApiError, RequestTimeout
 from api.ids import request_id
 from api.problems import PROBLEM_TYPE, problem_document
@@ -95,8 +95,9 @@ class DeadlineWorker(ThreadWorker):  # type: ignore[misc]
             req.force_close()
             return RequestTimeout()
 
+        require_known_coding(req)
         seconds = self.settings.body_seconds
-        conn.reader.limit(seconds, too_slow)
+        conn.reader.limit(seconds, too_slow, BODY_BYTES_PER_SECOND)
         conn.sock.settimeout(seconds)  # Of the answer: sendall() takes it for the whole of it.
         try:
             return bool(super().handle_request(req, conn))
@@ -124,6 +125,14 @@ class DeadlineWorker(ThreadWorker):  # type: ignore[misc]
         super()._cap_keepalive(deadline)
         for connection in self.pending_conns:
             connection.timeout = min(connection.timeout, deadline)
+
+
+def require_known_coding(req: Any) -> None:
+    """gunicorn undoes the last of several and passes on the rest. Raises UnsupportedTransferCoding."""
+    for name, value in req.headers:
+        if name == "TRANSFER-ENCODING" and value.strip().lower() != "chunked":
+            req.force_close()
+            raise errors.UnsupportedTransferCoding(value)
 
 
 def refusal(error: Exception) -> tuple[int, str, str]:

@@ -7,11 +7,8 @@ from typing import Any
 
 from api.event_format import event
 from api.render import render_job, render_queue
-from tasks.jobs.events import Event, EventKind
+from tasks.jobs.events import MAX_NUMBER, Event, EventKind
 from tasks.jobs.models import Job, JobStatus
-
-#: The largest second part of an id.
-MAX_NUMBER = 2**64 - 1
 
 
 class JobEvents:
@@ -69,5 +66,5 @@ class JobEvents:
 
 
 def end_id(job: Job) -> str:
-    """Of the end of an ended job whose stream is over: an id that no stream has had."""
-    return f"{round((job.completed_at or 0) * 1000)}-{MAX_NUMBER}"
+    """Of the last event of an ended job, also when its stream is over."""
+    return job.last_event or f"{round((job.completed_at or 0) * 1000)}-{MAX_NUMBER}"

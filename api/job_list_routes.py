@@ -7,10 +7,12 @@ from flask import Blueprint, Response, request
 from api.job_query import parse_job_query
 from api.render import json_response, render_job
 from api.service import STORE_SECONDS, current_service
+from api.validators import keep_private
 from tasks.jobs.deadline import time_limit
 from tasks.jobs.models import Job
 
 job_list = Blueprint("job_list", __name__)
+job_list.after_request(keep_private)
 
 
 @job_list.get("/jobs")
@@ -23,7 +25,6 @@ def list_jobs() -> Response:
         )
     following = None if page.before is None else query.next_page(page.before)
     response = json_response({"jobs": [render_listed(job) for job in page.jobs], "next": following})
-    response.headers["Cache-Control"] = "no-store"
     if following is not None:
         response.headers["Link"] = f'<{following}>; rel="next"'
     return response

@@ -15,23 +15,17 @@ from api.render import json_response, render_job
 from api.request import parse_request
 from api.service import STORE_SECONDS, current_service
 from api.submission import parse_idempotency_key
-from api.validators import unless_known
+from api.validators import keep_private, unless_known
 from api.waiting import Waited, Watch
 from tasks.jobs.deadline import time_limit
 from tasks.jobs.models import Job, JobStatus
-from tasks.jobs.protocol import CancelVerdict, Submitted
+from tasks.jobs.protocol import Submitted
 
 jobs = Blueprint("jobs", __name__)
+jobs.after_request(keep_private)
 
 #: When to ask again for a job that is not finished.
 POLL_SECONDS = "1"
-
-
-@jobs.after_request
-def keep_private(response: Response) -> Response:
-    """Prompts and texts belong in nobody's cache, except where a route says otherwise."""
-    response.headers.setdefault("Cache-Control", "no-store")
-    return response
 
 
 @jobs.post("/predict")
@@ -73,11 +67,14 @@ def cancel_job(job_id: str) -> Response:
     """200: canceled, now or before. 202: it runs and was asked to stop. 409: it had already finished."""
     service = current_service()
     with time_limit(STORE_SECONDS):
-        verdict = service.store.cancel(known_id(job_id))
+        service.store.cancel(known_id(job_id))
         job = service.store.get(job_id)
-    if verdict is CancelVerdict.FINISHED:
+    # By what the answer shows: a job that was asked to stop may have ended in another way meanwhile.
+    if job.status is JobStatus.CANCELED:
+        return json_response(render_job(job))
+    if job.status.terminal:
         raise JobFinished(job)
-    return json_response(render_job(job), 200 if verdict is CancelVerdict.CANCELED else 202)
+    return json_response(render_job(job), 202)
 
 
 @jobs.post("/jobs/<job_id>/retry")

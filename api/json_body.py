@@ -31,7 +31,7 @@ def read_json_object(request: Request) -> dict[str, Any]:
     """The request's body, a JSON object.
 
     Raises UnsupportedMediaType, IncompleteBody, MalformedJson (not a JSON object, NaN and infinite numbers,
-    repeated names, nesting beyond 32), InvalidParameters (NUL or half a surrogate pair in a string)
+    repeated names, nesting beyond 32), InvalidParameters (NUL or half a surrogate pair in a string),
     PayloadTooLarge or werkzeug's RequestEntityTooLarge.
     """
     require_json(request)

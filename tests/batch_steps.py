@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from tasks.jobs.batch import BatchCounts, BatchItem, NewBatch
-from tasks.jobs.batch_store import CHUNK_ITEMS, BatchStore
+from tasks.jobs.batch_store import UPLOADED_ITEMS, BatchStore
 from tasks.jobs.models import Priority
 from tasks.jobs.ring import RecordingRing
 from tests.factories import make_new_job
@@ -33,8 +33,8 @@ def make_items(batch_id: str, total: int, **changes: Any) -> list[BatchItem]:
 
 def upload(batches: BatchStore, batch_id: str, total: int, **changes: Any) -> None:
     items = make_items(batch_id, total, **changes)
-    for first in range(0, total, CHUNK_ITEMS):
-        batches.put(batch_id, first, items[first : first + CHUNK_ITEMS])
+    for first in range(0, total, UPLOADED_ITEMS):
+        batches.put(batch_id, first, items[first : first + UPLOADED_ITEMS])
 
 
 def start(batches: BatchStore, new: NewBatch, *, max_unfinished: int = 100_000) -> tuple[str, bool]:

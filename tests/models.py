@@ -63,7 +63,9 @@ def random_config(size: Literal["tiny", "125m"] = "tiny", **changes: Any) -> GPT
 def random_network(config: GPTNeoConfig, *, seed: int = 0) -> GPTNeoForCausalLM:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return GPTNeoForCausalLM(config).eval()
+        network = GPTNeoForCausalLM(config)
+        network.train(False)
+        return network
 
 
 def break_a_token(network: GPTNeoForCausalLM, spared: Collection[int]) -> int:

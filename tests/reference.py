@@ -18,7 +18,9 @@ from tasks.engine.types import GenerationRequest
 
 def read_network(folder: Path | str) -> GPTNeoForCausalLM:
     """The model in `folder` as transformers runs it, in float32."""
-    return GPTNeoForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    network: GPTNeoForCausalLM = GPTNeoForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    network.train(False)
+    return network
 
 
 def generate(
@@ -26,7 +28,7 @@ def generate(
 ) -> list[int]:
     """The new tokens of one prompt alone, greedy unless told otherwise; the end token included."""
     ids = torch.tensor([list(prompt_ids)])
-    call: Any = network.generate
+    call: Any = getattr(network, "generate")  # noqa: B009 its own type forbids the call
     output = call(
         ids,
         attention_mask=torch.ones_like(ids),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from tasks.jobs.models import JobError, NewJob, Parameters, Row
+from tasks.jobs.models import JobError, JobStatus, NewJob, Parameters, Row
 from tasks.jobs.record import (
     check_schema,
     decode_error,
@@ -107,17 +107,21 @@ def encode_item(item: BatchItem) -> str:
 def decode_item(index: int, state: str, became_job: int, text: str) -> ItemResult:
     """`state` is empty where the item itself says it."""
     values: Mapping[str, str] = json.loads(text)
+    status = state or values["status"]
+    error = decode_error(values)
+    if error is None and status == JobStatus.EXPIRED:  # Before it was a job.
+        error = JobError(code="expired", detail="The deadline passed before the job started.")
     return ItemResult(
         index=index,
         custom_id=values.get("custom_id"),
         job_id=values["id"] if became_job else None,
-        status=state or values["status"],
+        status=status,
         text=values["text"],
         parameters=decode_parameters(values["parameters"]),
         num_prompt_tokens=int(values["num_prompt_tokens"]),
         num_tokens=int(values.get("num_tokens", 0)),
         rows=decode_rows(values.get("rows")),
-        error=decode_error(values),
+        error=error,
     )
 
 

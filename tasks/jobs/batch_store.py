@@ -23,8 +23,9 @@ from tasks.jobs.script import Argument, Scripts, unavailable_as_such
 #: How long items are kept whose batch is not started.
 UPLOAD_SECONDS = 600
 
-#: Items in one call: what is read or written meanwhile waits for it.
-CHUNK_ITEMS = 64
+#: Items in one call that writes them, or reads them: whoever else asks the server waits for it.
+UPLOADED_ITEMS = 512
+RESULT_ITEMS = 64
 
 
 class BatchStore:
@@ -94,7 +95,7 @@ class BatchStore:
         return decode_batch(flat, num_jobs, num_running)
 
     def results(
-        self, batch_id: str, first: int = 0, number: int = CHUNK_ITEMS, *, owner: str = ""
+        self, batch_id: str, first: int = 0, number: int = RESULT_ITEMS, *, owner: str = ""
     ) -> list[ItemResult]:
         """What has come of the items from index `first` on. Raises as `get` does."""
         flat = _found(self._scripts.run("batch_results", batch_id, owner, first, number))

@@ -17,6 +17,9 @@ from tasks.jobs.script import unavailable_as_such
 #: Before the first entry of any stream.
 START = "0-0"
 
+#: The largest that either part of an id may be.
+MAX_NUMBER = 2**64 - 1
+
 _ID = re.compile(r"[0-9]{1,19}-[0-9]{1,20}")
 
 
@@ -49,7 +52,7 @@ class Chunk:
 
 
 def is_event_id(text: str) -> bool:
-    return _ID.fullmatch(text) is not None
+    return _ID.fullmatch(text) is not None and max(order(text)) <= MAX_NUMBER
 
 
 def order(event_id: str) -> tuple[int, int]:

@@ -115,6 +115,7 @@ class Job(JobSpec):
     deadline_at: float | None = None
     cancel_requested: bool = False
     followed: bool = False  #: Somebody reads or has read its events.
+    last_event: str = ""  #: Id of the event of its end; empty before.
     rows: tuple[Row, ...] = ()
     error: JobError | None = None
     batch_id: str | None = None  #: Of the batch whose item it is.

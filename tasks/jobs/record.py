@@ -105,6 +105,7 @@ def decode_job(flat: Sequence[str]) -> Job:
         cancel_requested=record.get("cancel_requested") == "1",
         cancel_on_disconnect=record.get("cancel_on_disconnect") == "1",
         followed=record.get("followed") == "1",
+        last_event=record.get("last_event", ""),
         rows=decode_rows(record.get("rows")),
         error=decode_error(record),
         metadata=json.loads(record["metadata"]),

@@ -188,7 +188,7 @@ class HeldJob:
     def outcome(self, now: float) -> Outcome:
         """What the record gets, once `over`. Rows hold the text so far where the job ended early."""
         status, error = self._verdict()
-        keeps_text = status is not JobStatus.FAILED or self.ending is Ending.DEADLINE
+        keeps_text = status is not JobStatus.FAILED or self.num_tokens > 0
         rows = tuple(self._row(each) for each in self.generations) if keeps_text else ()
         return Outcome(
             status=status, rows=rows, error=error, num_tokens=self.num_tokens, ages=self._ages(now)
@@ -212,7 +212,7 @@ class HeldJob:
         return (JobStatus.SUCCEEDED, None) if error is None else (JobStatus.FAILED, described(error))
 
     def _row(self, generation: Generation) -> Row:
-        reason = generation.finish_reason or "canceled"
+        reason = generation.finish_reason or ("canceled" if generation.error is None else "failed")
         if self.ending is Ending.DEADLINE and reason == "canceled":
             reason = Ending.DEADLINE
         return Row(text=generation.text, finish_reason=str(reason), num_tokens=generation.num_tokens)

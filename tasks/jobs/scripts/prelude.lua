@@ -113,9 +113,10 @@ local function past_deadline(job)
   return job.deadline_at ~= '' and tonumber(job.deadline_at) <= now
 end
 
+-- Its id; '' where somebody has overwritten the stream, which must not keep its job from ending.
 local function add_event(job, event, ...)
-  -- A stream that somebody has overwritten must not keep its job from ending.
-  redis.pcall('XADD', key('events', job.id), '*', 'event', event, 'attempt', job.attempt, ...)
+  local id = redis.pcall('XADD', key('events', job.id), '*', 'event', event, 'attempt', job.attempt, ...)
+  return type(id) == 'string' and id or ''
 end
 
 -- What estimates are made of, for each model: the tokens that its queues hold at most, how many jobs came lately, and
@@ -243,12 +244,12 @@ local function end_job(job, status, ...)
   local expires = now + tonumber(job.ttl_seconds) * 1000
   leave_queue(job)
   redis.call('ZREM', key('leases'), job.id)
-  redis.call('HSET', key('job', job.id), 'status', status, 'completed_at', now, 'expires_at', expires, ...)
+  redis.call('HSET', key('job', job.id), 'status', status, 'completed_at', now, 'expires_at', expires,
+    'last_event', add_event(job, 'done'), ...)
   redis.call('PEXPIREAT', key('job', job.id), expires)
   if job.idempotency ~= '' then redis.call('PEXPIREAT', key('idempotency', job.idempotency), expires) end
   redis.call('SET', key('tombstone', job.id), job.owner, 'PXAT', expires + KEEP_TOMBSTONE_MS)
   redis.call('ZADD', key('index'), expires, job.id)
-  add_event(job, 'done')
   redis.pcall('HINCRBY', key('counters'), 'ended_' .. status, 1)
   redis.call('PEXPIREAT', key('events', job.id), math.min(expires, now + KEEP_STREAM_MS))
   tell_end(job.id)

@@ -200,6 +200,7 @@ def test_silent_connections_do_not_hold_up_the_end(patient_api: ApiProcess) -> N
         (HEAD + b"Expect: CANARY\r\n\r\n", 417),
         (HEAD + b"X-Long: " + b"CANARY" * 20_000 + b"\r\n\r\n", 431),
         (HEAD + b"Transfer-Encoding: canary\r\n\r\n", 501),
+        (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
     ],
     ids=lambda value: str(value) if isinstance(value, int) else None,
 )

@@ -59,7 +59,8 @@ def register_test_model(
 
 def rung(store: JobStore) -> list[str]:
     """For which jobs a worker was woken, in order."""
-    return list(reversed(store.client.lrange(RecordingRing.LIST, 0, -1)))
+    rings: list[str] = store.client.lrange(RecordingRing.LIST, 0, -1)  # type: ignore[assignment]
+    return rings[::-1]
 
 
 class LocalWaiter:

@@ -67,7 +67,7 @@ def test_an_item_that_cannot_be_used_is_named(
     assert set(store.client.scan_iter("*")) == keys
 
 
-@pytest.mark.parametrize("place", [0, 100])
+@pytest.mark.parametrize("place", [0, 600])
 def test_nothing_is_left_of_what_was_uploaded_before_and_nothing_is_uploaded_after(
     client: FlaskClient, store: JobStore, keys: set[str], monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
@@ -79,7 +79,7 @@ def test_nothing_is_left_of_what_was_uploaded_before_and_nothing_is_uploaded_aft
         put(self, batch_id, first, items)
 
     monkeypatch.setattr(BatchStore, "put", counted)
-    items: list[Any] = [GOOD] * 200
+    items: list[Any] = [GOOD] * 1200
     items[place] = {}
     assert list(errors(post_lines(client, *items))) == [f"requests.{place}.text"]
     assert uploaded == ([0] if place else [])

@@ -199,3 +199,26 @@ def test_a_wait_that_cannot_be_is_refused_and_one_that_is_over_shows_the_batch(c
     answer = client.get(f"{batch['urls']['self']}?wait=0.01")
     assert (answer.status_code, answer.json["status"]) == (200, "running")  # type: ignore[index]
     assert answer.headers["Retry-After"] == "5"
+
+
+def test_an_item_says_its_length_in_the_other_way_than_the_defaults(client: FlaskClient) -> None:
+    answer = client.post(
+        "/batches",
+        json={
+            "defaults": {"max_new_tokens": 8},
+            "requests": [{"text": "a b"}, {"text": "a b", "max_length": 9}],
+        },
+    )
+    assert answer.status_code == 202, answer.text
+    lengths = [each["parameters"]["max_new_tokens"] for each in results(client, answer.json)]
+    assert lengths[0] == 8
+    assert lengths[1] < 9
+
+
+def test_a_batch_is_canceled_as_a_job_is_and_kept_in_no_cache(client: FlaskClient) -> None:
+    batch = client.post("/batches", json={"requests": prompts(1)}).json
+    assert batch is not None
+    answer = client.delete(batch["urls"]["self"])
+    assert (answer.status_code, answer.json["status"]) == (200, "canceled")  # type: ignore[index]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert client.get(batch["urls"]["results"]).headers["Cache-Control"] == "no-store"

@@ -71,6 +71,11 @@ def test_another_tag_gets_the_job(client: FlaskClient, tag: str) -> None:
     assert answer.json is not None
 
 
+def test_a_condition_for_changes_means_nothing_to_a_reader(client: FlaskClient) -> None:
+    answer = client.get(f"/jobs/{submit(client)}", headers={"If-Match": '"other"'})
+    assert answer.status_code == 200
+
+
 def test_a_long_poll_with_a_tag_waits_for_the_end_and_not_for_a_change(
     client: FlaskClient, worker: FakeWorker, listener: LocalListener
 ) -> None:

@@ -169,7 +169,10 @@ def test_a_batch_past_its_deadline_starts_no_more_items(store: JobStore, batches
     finish(store, taken)
     assert counts(batches) == {"succeeded": 1, "expired": 99}
     assert batches.get("b").status == BatchStatus.EXPIRED
-    assert batches.results("b", 99, 1)[0].status == "expired"
+    never_a_job = batches.results("b", 99, 1)[0]
+    assert never_a_job.status == "expired"
+    assert never_a_job.error is not None
+    assert never_a_job.error.code == "expired"
 
 
 def test_items_wait_for_a_model_as_long_as_their_batch_does(store: JobStore, batches: BatchStore) -> None:

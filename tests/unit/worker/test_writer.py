@@ -236,6 +236,9 @@ def test_a_row_that_failed_fails_its_job_alone(store: JobStore) -> None:
         assert bad.error is not None
         assert bad.error.code == "generation_failed"
         assert "secret" not in bad.error.detail
+        assert bad.rows[0].finish_reason == "failed"
+        assert bad.rows[0].text == streamed(worker, "bad")
+        assert len(bad.rows[0].text) == bad.num_tokens == 2
         assert worker.store.get("good").status is JobStatus.SUCCEEDED
     finally:
         worker.close()
