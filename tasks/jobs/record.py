@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tasks.jobs.errors import OtherVersion
 from tasks.jobs.models import Job, JobError, JobStatus, NewJob, Parameters, Priority, Row
-from tasks.jobs.origin import Origin
+from tasks.jobs.origin import Origin, parse_traceparent
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -114,7 +114,7 @@ def decode_job(flat: Sequence[str]) -> Job:
         metadata=json.loads(record["metadata"]),
         retry_of=record["retry_of"] or None,
         batch_id=record.get("batch") or None,
-        origin=Origin(record.get("request_id", ""), record.get("traceparent", "")),
+        origin=Origin(record.get("request_id", ""), parse_traceparent(record.get("traceparent"))),
         requeued_at=_seconds(record, "requeued_at"),
     )
 

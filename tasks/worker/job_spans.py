@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from tasks.jobs.origin import parse_traceparent
 from tasks.worker.held import HeldJob
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class JobSpans:
         span.end(now)
 
     def _span(self, held: HeldJob, at: float) -> Span:
-        job, origin = held.job, parse_traceparent(held.job.origin.traceparent)
+        job, origin = held.job, held.job.origin.traceparent
         in_batch = job.batch_id is not None
         span = self._tracer.span(
             f"{OPERATION} {job.model}",

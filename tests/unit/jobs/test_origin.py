@@ -76,6 +76,12 @@ def test_a_job_of_an_earlier_version_has_no_origin(store: JobStore) -> None:
     assert (job.origin, job.requeued_at) == (UNKNOWN_ORIGIN, None)
 
 
+def test_a_trace_that_somebody_has_overwritten_is_none(store: JobStore) -> None:
+    store.submit(with_origin("a"), max_queued=1)
+    store.client.hset(f"{store.namespace}:job:a", "traceparent", "by hand")
+    assert store.get("a").origin == Origin("req-1", "")
+
+
 def test_a_job_remembers_when_it_came_back_into_the_queue(store: JobStore) -> None:
     submit(store, "a")
     first = claim(store)
