@@ -90,7 +90,8 @@ lock: $(VENV)/.dev  ## Resolve requirements/*.txt anew from setup.cfg
 	$(call compile,api,api)
 	$(call compile,worker,worker) requirements/beyond.in
 	$(call compile,run,api worker client embedded) requirements/beyond.in
-	$(call compile,dev,api worker client embedded dev) requirements/beyond.in
+	$(call compile,dev,api worker client embedded otel dev) requirements/beyond.in
+	$(call compile,otel,otel) --constraint requirements/dev.txt
 
 compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--output-file requirements/$(1).txt $(foreach extra,$(2),--extra $(extra)) setup.cfg

@@ -9,11 +9,13 @@ from flask import Flask, Response, g, request
 
 from api.ids import request_id
 from api.metrics import bounded_method
+from api.request_trace import begin_trace, end_trace
 from api.service import current_service
+from tasks.jobs.log_line import LogLine
 
 logger = logging.getLogger(__name__)
 
-#: Probes and scrapes come every few seconds; they are logged at DEBUG.
+#: Probes and scrapes come every few seconds; they are logged at DEBUG, and not traced.
 QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -28,6 +30,7 @@ def begin() -> None:
     g.waited_seconds = 0.0
     g.code = ""
     g.job_id = ""
+    begin_trace(bounded_method(request.method), route(), quiet=route() in QUIET_ROUTES)
 
 
 def finish(response: Response) -> Response:
@@ -35,20 +38,26 @@ def finish(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
     count(response.status_code, seconds)
     level = logging.DEBUG if route() in QUIET_ROUTES else logging.INFO
-    # Never the body, the query or the raw path: they may hold a prompt or a secret.
-    logger.log(
-        level,
-        "method=%s route=%s status=%d ms=%.1f waited_ms=%.1f code=%s request_id=%s job_id=%s",
-        bounded_method(request.method),
-        route(),
-        response.status_code,
-        seconds * 1000,
-        g.waited_seconds * 1000,
-        g.code or "-",
-        g.request_id,
-        g.job_id or "-",
-    )
+    if logger.isEnabledFor(level):
+        logger.log(level, line(response.status_code, seconds))
+    end_trace(response)
     return response
+
+
+def line(status: int, seconds: float) -> LogLine:
+    """Never the body, the query or the raw path: they may hold a prompt or a secret."""
+    traced = {"trace_id": g.origin.trace_id} if g.origin.traceparent else {}
+    return LogLine(
+        method=bounded_method(request.method),
+        route=route(),
+        status=status,
+        ms=round(seconds * 1000, 1),
+        waited_ms=round(g.waited_seconds * 1000, 1),
+        code=g.code,
+        request_id=g.request_id,
+        job_id=g.job_id,
+        **traced,
+    )
 
 
 def count(status: int, seconds: float) -> None:

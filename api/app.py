@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+import uuid
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -36,6 +38,10 @@ from tasks.jobs.listener import JobListener
 from tasks.jobs.reaper import Reaper
 from tasks.jobs.ring import CeleryRing, Ring
 from tasks.jobs.store import JobStore
+from tasks.jobs.tracing import tracer_from_env
+
+if TYPE_CHECKING:
+    from tasks.jobs.otel import Tracer
 
 CONNECTIONS = 64
 
@@ -51,10 +57,11 @@ def create_app(
     listener: Listener,
     hub: EventHub | None = None,
     hangups: Hangups | None = None,
+    tracer: Tracer | None = None,
 ) -> Flask:
-    """An app over the given collaborators. Starts no thread and asks nobody: whoever passes a listener, a hub
-    or hangups starts and stops them. Without a hub every stream looks for itself; without hangups nobody is
-    seen to close a connection."""
+    """An app over the given collaborators. Starts no thread and asks nobody: whoever passes a listener, a
+    hub, hangups or a tracer starts and stops them. Without a hub every stream looks for itself; without
+    hangups nobody is seen to close a connection; without a tracer there are no spans."""
     app = Flask("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1  # see read_body()
     app.url_map.merge_slashes = False  # //predict is no route, rather than a redirect built from Host
@@ -76,6 +83,7 @@ def create_app(
         streams=Streams(store, hub, seats, company, hangups, metrics, draining=draining),
         fleet=RecentFleet(store.fleet),
         draining=draining,
+        tracer=tracer,
     )
     app.register_blueprint(jobs)
     app.register_blueprint(events)
@@ -93,7 +101,7 @@ def from_environment() -> Flask:
     Connects at the first request, so it also starts without Redis. Raises InvalidSetting.
     """
     settings = ApiSettings.from_env(os.environ)
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     client = connect(
         settings.redis_url,
         max_connections=DURABLE_CONNECTIONS if settings.durable_submit else CONNECTIONS,
@@ -108,7 +116,10 @@ def from_environment() -> Flask:
         settings.namespace,
     )
     hangups = Hangups()
-    app = create_app(settings, store=store, ring=ring, listener=listener, hub=hub, hangups=hangups)
+    tracer = tracer_from_env(os.environ, "neoserve-api", uuid.uuid4().hex)
+    app = create_app(
+        settings, store=store, ring=ring, listener=listener, hub=hub, hangups=hangups, tracer=tracer
+    )
     registry = app.extensions[EXTENSION].metrics.registry
     app.extensions[BACKGROUND] = Background(
         listener,
@@ -116,5 +127,6 @@ def from_environment() -> Flask:
         hangups,
         Reaper(store, ring),
         MetricsPort(settings.host, settings.metrics_port, registry),
+        *([tracer] if tracer is not None else ()),
     )
     return app

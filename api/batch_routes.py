@@ -22,6 +22,7 @@ from tasks.jobs.batch import Batch, BatchStatus, ItemResult
 from tasks.jobs.batch_store import BatchStore
 from tasks.jobs.deadline import time_limit
 from tasks.jobs.errors import BatchNotFound, JobsError
+from tasks.jobs.log_line import LogLine
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def create_batch() -> Response:
     budget = StoreBudget(STORE_SECONDS)
     with service.batches.upload():
         body = read_batch(request, service.settings)
-        batch_id, created = service.batches.submit(body, key, new_batch_id(), budget)
+        batch_id, created = service.batches.submit(body, key, new_batch_id(), g.origin, budget)
     with budget.call():
         response = show(service.batches.store.get(batch_id), status_of_unfinished=202)
     response.headers["Location"] = f"/batches/{batch_id}"
@@ -103,7 +104,7 @@ def result_lines(store: BatchStore, batch_id: str, items: Sequence[ItemResult]) 
             with time_limit(STORE_SECONDS):
                 items = store.results(batch_id, items[-1].index + 1)
         except JobsError as error:
-            logger.warning("batch_id=%s its results were cut off: %s", batch_id, error)
+            logger.warning(LogLine(f"its results were cut off: {error}", batch_id=batch_id))
             raise ConnectionResetError(errno.ECONNRESET, "cut off") from None
 
 

@@ -20,6 +20,7 @@ from tasks.jobs.batch import BatchItem, NewBatch
 from tasks.jobs.batch_store import UPLOADED_ITEMS, BatchStore
 from tasks.jobs.card import ModelCard
 from tasks.jobs.errors import StoreUnavailable, UnknownModel
+from tasks.jobs.origin import Origin
 from tasks.jobs.ring import Ring
 
 #: Bodies that one process holds and parses at the same time.
@@ -52,14 +53,21 @@ class BatchSubmission:
             self._uploads.release()
 
     def submit(
-        self, body: BatchBody, idempotency_key: str | None, batch_id: str, budget: StoreBudget
+        self,
+        body: BatchBody,
+        idempotency_key: str | None,
+        batch_id: str,
+        origin: Origin,
+        budget: StoreBudget,
     ) -> tuple[str, bool]:
         """The batch's id, which the key may have made earlier, and whether it is new.
 
         Raises InvalidParameters, which names the first items that are wrong, and what BatchStore.start
         raises; then nothing is recorded.
         """
-        intake = _Intake(self._submission, self.store, batch_id, body.options, self._max_items, budget)
+        intake = _Intake(
+            self._submission, self.store, batch_id, body.options, self._max_items, origin, budget
+        )
         try:
             intake.take_all(body.items)
         except ApiError:
@@ -90,6 +98,7 @@ class _Intake:
         batch_id: str,
         options: BatchOptions,
         max_items: int,
+        origin: Origin,
         budget: StoreBudget,
     ) -> None:
         self._submission = submission
@@ -97,6 +106,7 @@ class _Intake:
         self._batch_id = batch_id
         self._options = options
         self._max_items = max_items
+        self._origin = origin
         self._budget = budget
         self._hash = hashlib.sha256(options.digest())
         self._cards: dict[str | None, ModelCard] = {}
@@ -137,7 +147,7 @@ class _Intake:
         earlier = self._custom_ids.setdefault(wanted.custom_id, index) if wanted.custom_id else index
         if earlier != index:
             raise InvalidParameters.of("custom_id", f"is that of requests.{earlier}")
-        job = self._submission.resolve(wanted, self._card(wanted.model), new_job_id())
+        job = self._submission.resolve(wanted, self._card(wanted.model), new_job_id(), self._origin)
         if only_look:
             return
         self._hash.update(wanted.digest().encode())

@@ -14,6 +14,7 @@ from api.hangups import Client, Hangups
 from tasks.jobs.attendance import Attendance
 from tasks.jobs.deadline import time_limit
 from tasks.jobs.errors import JobGone, JobNotFound, OtherVersion, StoreUnavailable
+from tasks.jobs.log_line import LogLine, about
 from tasks.jobs.models import Job
 from tasks.jobs.store import JobStore
 
@@ -89,11 +90,11 @@ class Company:
             with time_limit(TELL_SECONDS):
                 if self._attendance.leave(job.id, guest.token) == 0 and guest.gone:
                     verdict = self._store.cancel(job.id, owner=job.owner)
-                    logger.info("job_id=%s its last client has hung up: %s", job.id, verdict.value)
+                    logger.info(LogLine(f"its last client has hung up: {verdict.value}", **about(job)))
         except (JobNotFound, JobGone, OtherVersion):
             return
         except StoreUnavailable as error:
-            logger.warning("job_id=%s a client has left, and Redis could not be told: %s", job.id, error)
+            logger.warning(LogLine(f"a client has left, and Redis could not be told: {error}", **about(job)))
 
 
 class Guest:
@@ -113,4 +114,6 @@ class Guest:
             with time_limit(TELL_SECONDS):
                 self._attendance.attend(self.job.id, self.token)
         except StoreUnavailable as error:
-            logger.warning("job_id=%s a client waits, and Redis could not be told: %s", self.job.id, error)
+            logger.warning(
+                LogLine(f"a client waits, and Redis could not be told: {error}", **about(self.job))
+            )

@@ -27,6 +27,7 @@ from api.problems import PROBLEM_TYPE, problem_document
 from api.render import compact_json
 from api.service import EXTENSION
 from api.settings import ApiSettings
+from tasks.jobs.log_line import LogLine
 
 logger = logging.getLogger(__name__)
 
@@ -106,19 +107,20 @@ class DeadlineWorker(ThreadWorker):  # type: ignore[misc]
         finally:
             conn.reader.limit(DRAIN_SECONDS, TimeoutError)
 
-    def handle_error(self, _req: Any, client: socket.socket, _address: Any, exc: Exception) -> None:
+    def handle_error(self, req: Any, client: socket.socket, _address: Any, exc: Exception) -> None:
         """A problem document for what never reaches the app."""
         status, code, detail = refusal(exc)
-        name = request_id(None)
+        name = request_id(dict(req.headers).get("X-REQUEST-ID") if req is not None else None)
         if status == 500:
-            logger.exception("request_id=%s no answer could be made", name)
+            logger.exception(LogLine("no answer could be made", request_id=name, code=code))
         else:  # Never what the client sent: it may be a prompt.
-            logger.info("status=%d code=%s request_id=%s error=%s", status, code, name, type(exc).__name__)
+            error = type(exc).__name__
+            logger.info(LogLine(status=status, code=code, request_id=name, error=error))
         self.wsgi.extensions[EXTENSION].metrics.rejections.labels(code).inc()
         try:
             util.write_nonblock(client, http_answer(status, problem_document(status, code, detail, name)))
         except OSError:
-            logger.debug("request_id=%s the client has gone", name)
+            logger.debug(LogLine("the client has gone", request_id=name))
 
     def _cap_keepalive(self, deadline: float) -> None:
         """A server that ends waits no longer for those who have never said anything."""

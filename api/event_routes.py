@@ -46,7 +46,7 @@ def stream_new_job() -> Response:
     def record() -> Job:
         nonlocal created
         with time_limit(STORE_SECONDS):
-            submitted = service.submission.submit(wanted, key, new_job_id(), followed=True)
+            submitted = service.submission.submit(wanted, key, new_job_id(), g.origin, followed=True)
             g.job_id, created = submitted.job.id, submitted.created
             return service.store.get(submitted.job.id)
 

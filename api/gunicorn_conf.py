@@ -17,11 +17,14 @@ import threading
 from types import FrameType
 from typing import Any
 
+from gunicorn.glogging import Logger
+
 from api.service import BACKGROUND, EXTENSION, Service
 from api.settings import ApiSettings
 from tasks.jobs.connection import absence
 from tasks.jobs.deadline import time_limit
 from tasks.jobs.errors import JobsError
+from tasks.jobs.logs import FORMATTERS
 from tasks.jobs.settings import InvalidSetting
 from tasks.jobs.store import JobStore
 
@@ -72,6 +75,18 @@ control_socket_disable = True
 # Our own lines say what there is to say; a request is logged by the app, without its query.
 # A warning of gunicorn's quotes the first line of a malformed request, which may be a prompt.
 loglevel = "error"
+
+
+class Lines(Logger):  # type: ignore[misc]
+    """gunicorn's own lines in the form of all others."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(FORMATTERS[settings.log_format]())
+
+
+logger_class = Lines
 proc_name = "neoserve-api"
 
 

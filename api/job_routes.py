@@ -13,6 +13,7 @@ from api.json_body import read_json_object
 from api.preference import Preference, wait_preference, with_preference
 from api.render import json_response, render_job
 from api.request import parse_request
+from api.request_trace import link_to
 from api.service import STORE_SECONDS, current_service
 from api.submission import parse_idempotency_key
 from api.validators import keep_private, unless_known
@@ -69,6 +70,7 @@ def cancel_job(job_id: str) -> Response:
     with time_limit(STORE_SECONDS):
         service.store.cancel(known_id(job_id))
         job = service.store.get(job_id)
+    link_to(job)
     # By what the answer shows: a job that was asked to stop may have ended in another way meanwhile.
     if job.status is JobStatus.CANCELED:
         return json_response(render_job(job))
@@ -83,7 +85,9 @@ def retry_job(job_id: str) -> Response:
     service = current_service()
     key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
     with time_limit(STORE_SECONDS):
-        submitted = service.submission.retry(known_id(job_id), key, new_job_id())
+        ended = service.store.get(known_id(job_id))
+        link_to(ended)
+        submitted = service.submission.retry(ended, key, new_job_id(), g.origin)
     g.job_id = submitted.job.id
     return mark_replayed(answer_submit(submitted.job, Preference(0)), submitted)
 
@@ -95,7 +99,7 @@ def submit(preference: Preference) -> Response:
     wanted = parse_request(read_json_object(request))
     with service.waiting.watch(new_job_id()) as watch:
         with time_limit(STORE_SECONDS):
-            submitted = service.submission.submit(wanted, key, watch.id)
+            submitted = service.submission.submit(wanted, key, watch.id, g.origin)
         g.job_id = submitted.job.id
         waited = wait_for(watch, submitted.job, preference.wait_seconds)
         response = with_preference(answer_submit(waited.last_seen, preference), preference, waited)
@@ -104,6 +108,7 @@ def submit(preference: Preference) -> Response:
 
 def mark_replayed(response: Response, submitted: Submitted) -> Response:
     if not submitted.created:
+        link_to(submitted.job)
         response.headers["Idempotent-Replayed"] = "true"
     return response
 

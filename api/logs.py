@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from tasks.jobs.logs import log_lines_to_stderr
+from tasks.jobs.logs import LogFormat, log_lines_to_stderr
 
 
-def set_up_logging(level: str) -> None:
+def set_up_logging(level: str, form: LogFormat) -> None:
     """Idempotent; the process's other libraries keep to warnings."""
-    log_lines_to_stderr(logging.WARNING)
+    log_lines_to_stderr(logging.WARNING, form)
     for package in ("api", "tasks"):
         logging.getLogger(package).setLevel(level)

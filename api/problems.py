@@ -15,6 +15,7 @@ from api.errors import ApiError, JobFinished, JobNotEnded, JobUnsuccessful, Payl
 from api.render import json_response, render_job
 from api.service import current_service
 from tasks.jobs import errors as jobs
+from tasks.jobs.log_line import LogLine
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ def on_store_error(error: jobs.JobsError) -> Response:
     if isinstance(error, jobs.UnknownModel):
         members["errors"] = [{"field": "model", "message": detail}]
     if isinstance(error, jobs.StoreUnavailable):
-        logger.warning("request_id=%s %s", g.request_id, error)
+        logger.warning(LogLine(str(error), request_id=g.request_id, code=error.code))
         # The error itself names hosts and keys, and those are not the client's business.
         detail = STORE_UNAVAILABLE if request.method in ("GET", "HEAD") else STORE_UNAVAILABLE_TO_WRITE
         if isinstance(error, jobs.StoreBroken):

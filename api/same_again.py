@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 
 from tasks.jobs.models import Job, NewJob
+from tasks.jobs.origin import Origin
 
 
-def same_again(ended: Job, idempotency_key: str | None, job_id: str) -> NewJob:
+def same_again(ended: Job, idempotency_key: str | None, job_id: str, origin: Origin) -> NewJob:
     """All that its client asked for, and what was chosen then: model and seed."""
     deadline_seconds = None
     if ended.deadline_at is not None:
@@ -17,6 +18,7 @@ def same_again(ended: Job, idempotency_key: str | None, job_id: str) -> NewJob:
         deadline_seconds=deadline_seconds,
         idempotency_key=idempotency_key,
         body_digest=_digest(ended.id) if idempotency_key else "",
+        origin=origin,
     )
 
 

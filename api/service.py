@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from flask import current_app
 
@@ -16,6 +16,9 @@ from api.streams import Streams
 from api.submission import Submission
 from api.waiting import WaitingRoom
 from tasks.jobs.store import JobStore
+
+if TYPE_CHECKING:
+    from tasks.jobs.otel import Tracer
 
 #: How long a request may be busy with the store; together with the wait for a connection less than 12.
 STORE_SECONDS = 7.0
@@ -39,6 +42,7 @@ class Service:
     streams: Streams
     fleet: RecentFleet
     draining: threading.Event
+    tracer: Tracer | None = None
 
     def drain(self) -> None:
         """Be not ready, and answer everybody who waits, now or later. Idempotent."""

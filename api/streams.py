@@ -19,6 +19,7 @@ from tasks.jobs.deadline import time_limit
 from tasks.jobs.event_feed import Feed
 from tasks.jobs.event_hub import EventHub
 from tasks.jobs.events import START, EventKind
+from tasks.jobs.log_line import LogLine, about
 from tasks.jobs.models import Job
 from tasks.jobs.store import JobStore
 
@@ -95,7 +96,7 @@ class Streams:
             if line is not None:
                 client = Client(line.connection, stream.hang_up, stream.ask)
                 ending.enter_context(self._hangups.watch(client))
-            ending.enter_context(self._among_open(stream, job.id))
+            ending.enter_context(self._among_open(stream, job))
             return OpenStream(stream, ending.pop_all())
 
     def _follow(self, job: Job) -> None:
@@ -110,7 +111,7 @@ class Streams:
                 stream.wake()
 
     @contextmanager
-    def _among_open(self, stream: JobStream, job_id: str) -> Iterator[None]:
+    def _among_open(self, stream: JobStream, job: Job) -> Iterator[None]:
         start = time.monotonic()
         with self._lock:
             self._open.add(stream)
@@ -122,7 +123,8 @@ class Streams:
                 self._open.discard(stream)
             self._metrics.open_streams.dec()
             self._metrics.streams.labels(stream.end).inc()
-            logger.info("job_id=%s stream=%s seconds=%.3f", job_id, stream.end, time.monotonic() - start)
+            seconds = round(time.monotonic() - start, 3)
+            logger.info(LogLine(**about(job), stream=stream.end, seconds=seconds))
 
 
 def was_the_last(job: Job, feed: Feed, after: str) -> bool:

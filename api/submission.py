@@ -21,7 +21,8 @@ from api.settings import ApiSettings
 from api.token_counter import TokenCounter
 from tasks.jobs.card import ModelCard
 from tasks.jobs.errors import QueueFull
-from tasks.jobs.models import NewJob, Priority
+from tasks.jobs.models import Job, NewJob, Priority
+from tasks.jobs.origin import Origin
 from tasks.jobs.protocol import Submitted
 from tasks.jobs.ring import Ring
 from tasks.jobs.store import JobStore
@@ -49,7 +50,13 @@ class Submission:
         self._tokens = TokenCounter(store.tokenizer)
 
     def submit(
-        self, request: PredictRequest, idempotency_key: str | None, job_id: str, *, followed: bool = False
+        self,
+        request: PredictRequest,
+        idempotency_key: str | None,
+        job_id: str,
+        origin: Origin,
+        *,
+        followed: bool = False,
     ) -> Submitted:
         """A new job gets `job_id`; the idempotency key may lead to an older one. `followed`: the client reads
         its events.
@@ -57,20 +64,18 @@ class Submission:
         Raises InvalidParameters, PromptTooLong, DeadlineUnmeetable and what JobStore.submit raises; then
         nothing is recorded.
         """
-        job = self.resolve(request, self.card(request.model), job_id, idempotency_key)
+        job = self.resolve(request, self.card(request.model), job_id, origin, idempotency_key)
         return self._record(replace(job, followed=followed))
 
-    def retry(self, ended_id: str, idempotency_key: str | None, job_id: str) -> Submitted:
+    def retry(self, ended: Job, idempotency_key: str | None, job_id: str, origin: Origin) -> Submitted:
         """A job like the one that has ended, for the same model and with the same seed: it makes the same
         text, should nothing go wrong this time. Its deadline counts from now.
 
-        Raises JobNotEnded, JobNotFound, JobGone, DeadlineUnmeetable and what JobStore.submit raises; then
-        nothing is recorded.
+        Raises JobNotEnded, DeadlineUnmeetable and what JobStore.submit raises; then nothing is recorded.
         """
-        ended = self._store.get(ended_id)
         if not ended.status.terminal:
             raise JobNotEnded(ended)
-        return self._record(same_again(ended, idempotency_key, job_id))
+        return self._record(same_again(ended, idempotency_key, job_id, origin))
 
     def _record(self, job: NewJob) -> Submitted:
         if job.deadline_seconds is not None:
@@ -92,7 +97,12 @@ class Submission:
         return self._cards.choose(model)
 
     def resolve(
-        self, request: PredictRequest, card: ModelCard, job_id: str, idempotency_key: str | None = None
+        self,
+        request: PredictRequest,
+        card: ModelCard,
+        job_id: str,
+        origin: Origin,
+        idempotency_key: str | None = None,
     ) -> NewJob:
         """Exactly what would run. Raises InvalidParameters, PromptTooLong and StoreUnavailable."""
         if len(request.text) > self._settings.max_prompt_chars:
@@ -118,4 +128,5 @@ class Submission:
             metadata=request.metadata,
             idempotency_key=idempotency_key,
             body_digest=request.digest() if idempotency_key else "",
+            origin=origin,
         )

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
+from tasks.jobs.origin import UNKNOWN_ORIGIN, Origin
+
 
 class JobStatus(StrEnum):
     QUEUED = "queued"  #: Recorded; not yet in an engine (a worker may already have claimed it).
@@ -95,6 +97,7 @@ class NewJob(JobSpec):
     followed: bool = False  #: Its client reads its events as they come.
     idempotency_key: str | None = None
     body_digest: str = ""  #: Of the parsed request: the same key with another digest is refused.
+    origin: Origin = UNKNOWN_ORIGIN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,3 +122,5 @@ class Job(JobSpec):
     rows: tuple[Row, ...] = ()
     error: JobError | None = None
     batch_id: str | None = None  #: Of the batch whose item it is.
+    origin: Origin = UNKNOWN_ORIGIN
+    requeued_at: float | None = None  #: When it last came back from a worker.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tasks.jobs.errors import OtherVersion
 from tasks.jobs.models import Job, JobError, JobStatus, NewJob, Parameters, Priority, Row
+from tasks.jobs.origin import Origin, parse_traceparent
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -54,6 +55,8 @@ def encode_new_job(new: NewJob) -> dict[str, str | int]:
         "metadata": to_json(dict(new.metadata)),
         "idempotency": idempotency_name(new.owner, new.idempotency_key),
         "retry_of": new.retry_of or "",
+        "request_id": new.origin.request_id,
+        "traceparent": new.origin.traceparent,
     }
 
 
@@ -67,6 +70,7 @@ def queued_job(new: NewJob, created_ms: int, deadline_ms: int | str) -> Job:
         losses=0,
         deadline_at=int(deadline_ms) / 1000 if deadline_ms else None,
         followed=new.followed,
+        origin=new.origin,
     )
 
 
@@ -111,6 +115,8 @@ def decode_job(flat: Sequence[str]) -> Job:
         metadata=json.loads(record["metadata"]),
         retry_of=record["retry_of"] or None,
         batch_id=record.get("batch") or None,
+        origin=Origin(record.get("request_id", ""), parse_traceparent(record.get("traceparent"))),
+        requeued_at=_seconds(record, "requeued_at"),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
+from tasks.jobs.logs import LogFormat, parse_log_format
 from tasks.jobs.parse import parse_log_level, parse_redis_url
 
 
@@ -64,4 +65,10 @@ class Settings(EnvSettings):
     )
     log_level: str = setting(
         "NEOSERVE_LOG_LEVEL", "INFO", "Least severe log line that is written.", parse_log_level
+    )
+    log_format: LogFormat = setting(
+        "NEOSERVE_LOG_FORMAT",
+        LogFormat.TEXT,
+        "Form of the log: `text`, or `json` with one object on each line.",
+        parse_log_format,
     )

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from tasks.jobs.logs import log_end_of_thread
 from tasks.worker.gate import Gate
 from tasks.worker.held import Ending
 from tasks.worker.writer import Writer
@@ -56,7 +57,7 @@ class Breakdown:
 
     def thread_died(self, arguments: threading.ExceptHookArgs) -> None:
         """For threading.excepthook: the leases of a process without engine or writer would never run out."""
-        threading.__excepthook__(arguments)
+        log_end_of_thread(arguments)
         name = arguments.thread.name if arguments.thread is not None else ""
         if name in VITAL_THREADS:
             self.replace(f"the {name} thread died of {arguments.exc_type.__name__}")

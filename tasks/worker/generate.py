@@ -12,6 +12,7 @@ from tasks.engine.errors import EngineError, EngineStopped
 from tasks.engine.generation import Generation
 from tasks.engine.types import GenerationRequest, SamplingParams
 from tasks.jobs.errors import StoreBroken, StoreUnavailable
+from tasks.jobs.log_line import LogLine, about
 from tasks.jobs.models import Job, JobError
 from tasks.jobs.protocol import Claim
 from tasks.worker.gate import Gate
@@ -153,5 +154,5 @@ def _failing_truthfully(held: HeldJob) -> Iterator[None]:
     except (EngineError, MemoryError) as error:
         held.end(Ending.FAILED, described(error))
     except BaseException:
-        log.exception("job=%s attempt=%d failed in the worker", held.job.id, held.attempt)
+        log.exception(LogLine("failed in the worker", **about(held.job), code=INTERNAL_ERROR.code))
         held.end(Ending.FAILED, INTERNAL_ERROR)

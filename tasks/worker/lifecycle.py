@@ -58,10 +58,10 @@ class Lifecycle:
         self._parts.jobs.run_next(rung_by)
 
     def _on_setup_logging(self, **_: Any) -> None:
-        configure_logging(self._settings.log_level)
+        configure_logging(self._settings.log_level, self._settings.log_format)
 
     def _on_init(self, controller: Any) -> None:
-        configure_logging(self._settings.log_level)
+        configure_logging(self._settings.log_level, self._settings.log_format)
         signals.setup_logging.connect(self._on_setup_logging, weak=False)
         signals.worker_ready.connect(self._on_ready, weak=False)
         signals.worker_shutting_down.connect(self._on_shutting_down, weak=False)
@@ -103,6 +103,8 @@ class Lifecycle:
         while not parts.writer.wait_announced(WAITING_LINE_SECONDS):
             absent = absence(parts.store.client, settings.redis_url)
             log.warning(absent or f"Redis answers, registering: {parts.writer.last_error}")
+        if parts.tracer is not None:
+            parts.tracer.start()
         parts.reaper.start()
         parts.drain.start()
         self._metrics_server = serve_metrics(parts.metrics, settings.metrics_host, settings.metrics_port)
@@ -146,6 +148,8 @@ class Lifecycle:
         parts.ring.close()
         if self._metrics_server is not None:
             self._metrics_server.stop()
+        if parts.tracer is not None:
+            parts.tracer.stop()
         parts.watch.stop()
         parts.drain.finished()
 

@@ -7,7 +7,7 @@ import warnings
 
 from celery.exceptions import CPendingDeprecationWarning
 
-from tasks.jobs.logs import log_lines_to_stderr
+from tasks.jobs.logs import LogFormat, log_lines_to_stderr
 
 #: These tell of every message twice; a message is only a ring, and the job's own line says what happened. The
 #: last two say "connected" and "ready", which is only true once our own line says so.
@@ -20,9 +20,9 @@ CHATTY = (
 )
 
 
-def configure_logging(level: str) -> None:
+def configure_logging(level: str, form: LogFormat) -> None:
     """Replace whatever handlers the root logger has."""
-    log_lines_to_stderr(level)
+    log_lines_to_stderr(level, form)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
 

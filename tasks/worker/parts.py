@@ -16,9 +16,11 @@ from tasks.engine.types import StepStats
 from tasks.jobs.card import ModelCard
 from tasks.jobs.connection import connect
 from tasks.jobs.errors import RingFailed
+from tasks.jobs.log_line import LogLine
 from tasks.jobs.reaper import Reaper
 from tasks.jobs.ring import CeleryRing
 from tasks.jobs.store import JobStore
+from tasks.jobs.tracing import tracer_from_env
 from tasks.worker.breakdown import Breakdown
 from tasks.worker.drain import Drain
 from tasks.worker.gate import Gate
@@ -26,6 +28,7 @@ from tasks.worker.generate import JobRunner
 from tasks.worker.health import Health
 from tasks.worker.health_file import HealthFile
 from tasks.worker.held import Ending, HeldJob
+from tasks.worker.job_spans import JobSpans
 from tasks.worker.liveness import Liveness
 from tasks.worker.memory import read_memory
 from tasks.worker.memory_watch import MemoryWatch
@@ -66,6 +69,8 @@ class Parts:
         self.reaper = Reaper(self.store, self.ring)
         self.engine = self._build_engine(settings)
         self._report = JobReport(self.metrics)
+        self.tracer = tracer_from_env(os.environ, "neoserve-worker", self.worker)
+        self._spans = JobSpans(self.tracer) if self.tracer is not None else None
         self.writer = Writer(
             self.store,
             self.worker,
@@ -148,6 +153,8 @@ class Parts:
 
     def _on_settled(self, held: HeldJob) -> None:
         self._report.settled(held)
+        if self._spans is not None:
+            self._spans.settled(held)
         if held.ending is Ending.HANDED_BACK:
             self._ring_again(held.job.id)
 
@@ -156,4 +163,4 @@ class Parts:
         try:
             self.ring.ring(job_id)
         except RingFailed as error:
-            log.warning("job=%s is queued again, but %s", job_id, error)
+            log.warning(LogLine(f"is queued again, but {error}", job_id=job_id))

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from tasks.jobs.log_line import LogLine, about
 from tasks.worker.held import Ending, HeldJob
 from tasks.worker.metrics import WorkerMetrics
 
@@ -28,14 +29,9 @@ class JobReport:
 
     def settled(self, held: HeldJob) -> None:
         outcome, code = held.result()
+        seconds = round(self._clock() - held.claimed_at, 3)
         log.info(
-            "job=%s attempt=%d outcome=%s code=%s tokens=%d seconds=%.3f",
-            held.job.id,
-            held.attempt,
-            outcome,
-            code or "-",
-            held.num_tokens,
-            self._clock() - held.claimed_at,
+            LogLine(**about(held.job), outcome=outcome, code=code, tokens=held.num_tokens, seconds=seconds)
         )
         self._metrics.jobs.labels(outcome, code).inc()
         self._metrics.tokens_generated.inc(held.num_tokens)

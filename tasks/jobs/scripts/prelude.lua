@@ -224,7 +224,7 @@ local function requeue(job, losses)
   check_places(job)
   redis.call('ZREM', key('leases'), job.id)
   redis.call('HSET', key('job', job.id), 'status', 'queued', 'worker', '', 'losses', losses, 'started_at', '',
-    'first_token_at', '', 'num_tokens', 0, 'lengths', no_lengths(job))
+    'first_token_at', '', 'num_tokens', 0, 'lengths', no_lengths(job), 'requeued_at', now)
   join_queue(job)
 end
 

@@ -61,7 +61,7 @@ class Rounds:
             if (job.status, code, job.attempt) != (JobStatus.FAILED, "generation_failed", 1):
                 self.broken.add(f"a row that raised was {job.status}, {code}, attempt {job.attempt}")
             ends = [event for event in read_stream(self._stack.store, job_id) if event["event"] == "done"]
-            logged = len(re.findall(rf"job={job_id} attempt=1 outcome=failed", self.worker.err))
+            logged = len(re.findall(rf"job_id={job_id} attempt=1 .*outcome=failed", self.worker.err))
             if len(ends) != 1 or logged != 1:
                 self.broken.add(f"a row that raised ended {len(ends)} times, and {logged} times in the log")
 

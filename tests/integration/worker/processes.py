@@ -67,7 +67,7 @@ class WorkerProcess:
 
     def ended_jobs(self) -> dict[str, str]:
         """Outcome by job, as logged."""
-        return dict(re.findall(r"job=(\S+) attempt=\d+ outcome=(\S+)", self.err))
+        return dict(re.findall(r"job_id=(\S+) attempt=\d+ .*outcome=(\S+)", self.err))
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -67,6 +67,28 @@ def test_what_is_copied_is_not_ignored(part: str) -> None:
         assert Path(source).parts[0] in kept
 
 
+def pins(lock: str) -> dict[str, str]:
+    return dict(re.findall(r"^([\w-]+)==(\S+)", text(f"requirements/{lock}.txt"), re.MULTILINE))
+
+
+@both
+def test_an_image_has_what_makes_traces_only_when_it_is_asked_for(part: str) -> None:
+    lines = instructions(part)
+    asked = lines.index(("ARG", "OTEL="))
+    assert lines[asked + 1] == ("COPY", "requirements/otel.txt /tmp/otel.txt")
+    assert lines[asked + 2][1].startswith('[ -z "$OTEL" ] || pip install --no-cache-dir --require-hashes -r')
+    assert not any(name.startswith("opentelemetry") for name in pins(part))
+
+
+@pytest.mark.parametrize("lock", ["api", "worker", "run", "dev"])
+def test_what_makes_traces_changes_no_version_of_another_lock(lock: str) -> None:
+    wanted, there = pins("otel"), pins(lock)
+    assert "opentelemetry-sdk" in wanted
+    assert {name: there[name] for name in wanted.keys() & there.keys()} == {
+        name: wanted[name] for name in wanted.keys() & there.keys()
+    }
+
+
 def test_the_api_image_has_no_torch() -> None:
     assert not re.search(r"^(torch|transformers)==", text("requirements/api.txt"), re.MULTILINE)
     assert "torch" not in "".join(rest for _, rest in instructions("api"))

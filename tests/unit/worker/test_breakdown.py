@@ -87,7 +87,7 @@ def test_without_a_vital_thread_the_process_ends(
     codes: list[int],
     worker: Worker,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     process = Process(worker)
     monkeypatch.setattr(threading, "excepthook", process.breakdown.thread_died)
@@ -99,5 +99,5 @@ def test_without_a_vital_thread_the_process_ends(
     thread.start()
     thread.join()
     assert process.codes == codes
-    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert "ZeroDivisionError" in caplog.text
     worker.close()

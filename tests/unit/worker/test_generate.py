@@ -264,7 +264,7 @@ def test_the_log_has_one_line_per_job_and_no_prompt(
     running.submit("j", text="a secret prompt")
     run(running)
     (line,) = [record.getMessage() for record in caplog.records if record.name == "tasks.worker.report"]
-    assert line.startswith("job=j attempt=1 outcome=succeeded code=- tokens=20 seconds=")
+    assert line.startswith("job_id=j attempt=1 request_id=- outcome=succeeded code=- tokens=20 seconds=")
     assert "secret" not in caplog.text
 
 
