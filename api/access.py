@@ -13,8 +13,8 @@ from api.service import current_service
 
 logger = logging.getLogger(__name__)
 
-#: Probes and scrapes come every few seconds; they are logged at DEBUG.
-QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
+#: Probes, scrapes and open pages come every few seconds; they are logged at DEBUG.
+QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/health", "/metrics"})
 
 
 def register_access(app: Flask) -> None:
@@ -33,6 +33,8 @@ def begin() -> None:
 def finish(response: Response) -> Response:
     seconds = time.monotonic() - g.started
     response.headers["X-Request-Id"] = g.request_id
+    # A browser that opens a job must not take a prompt in it for markup.
+    response.headers["X-Content-Type-Options"] = "nosniff"
     count(response.status_code, seconds)
     level = logging.DEBUG if route() in QUIET_ROUTES else logging.INFO
     # Never the body, the query or the raw path: they may hold a prompt or a secret.
