@@ -147,11 +147,12 @@ function restore() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !jobSheet.isOpen) cancel();
+  if (jobSheet.isOpen || event.isComposing) return;
+  if (event.key === "Escape") cancel();
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) generate();
 });
 setInterval(() => output.showState(), TICK_MS);
-restore();
 showCode();
 fleet.look();
+restore();
 if (matchMedia("(pointer: fine)").matches && !shown) byId("prompt").focus();

@@ -28,7 +28,11 @@ export class Composer {
       this.unmark(event.target);
       onEdit();
     });
-    INPUTS.model.addEventListener("change", () => this.offerDefaults());
+    INPUTS.model.addEventListener("change", () => {
+      INPUTS.max_new_tokens.value = INPUTS.temperature.value = "";
+      this.offerDefaults();
+      onEdit();
+    });
     byId("shortcut").textContent = /Mac|iP/.test(navigator.platform) ? "⌘ ↵" : "Ctrl ↵";
   }
 

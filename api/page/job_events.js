@@ -64,11 +64,13 @@ export class JobEvents {
     const seconds = trouble.retryAfter ?? Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.failures);
     this.failures += 1;
     this.onPause(trouble, seconds);
-    const signal = this.stopping.signal;
+    const over = new AbortController();
     await new Promise((resolve) => {
-      const timer = setTimeout(resolve, seconds * 1000);
-      signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-      addEventListener("online", () => trouble instanceof Unreachable && resolve(), { once: true, signal });
+      const options = { once: true, signal: over.signal };
+      setTimeout(resolve, seconds * 1000);
+      this.stopping.signal.addEventListener("abort", resolve, options);
+      if (trouble instanceof Unreachable) addEventListener("online", resolve, options);
     });
+    over.abort();
   }
 }

@@ -9,7 +9,8 @@ export class Output {
     this.run = null;
     this.given = byId("given");
     this.written = byId("written").appendChild(document.createTextNode(""));
-    byId("cancel").addEventListener("click", onCancel);
+    this.cancel = byId("cancel");
+    this.cancel.addEventListener("click", onCancel);
     byId("again").addEventListener("click", () => onAgain(this.run));
     byId("copy-text").addEventListener("click", (event) => onCopy(event.currentTarget, byId("text").textContent));
     byId("job-link").addEventListener("click", (event) => onJob(event, this.run.id));
@@ -31,8 +32,10 @@ export class Output {
     const [state, more] = standing(run);
     byId("state").replaceChildren(make("strong", state), more);
     document.title = `${state} · NeoServe`;
-    byId("cancel").hidden = run.over;
-    byId("cancel").setAttribute("aria-disabled", String(run.canceling));
+    // What is hidden loses the focus, and with it the place of who has no mouse.
+    if (run.over && document.activeElement === this.cancel) byId("generate").focus();
+    this.cancel.hidden = run.over;
+    this.cancel.setAttribute("aria-disabled", String(run.canceling));
   }
 
   showText() {

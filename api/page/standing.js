@@ -58,6 +58,7 @@ export function trouble(run) {
   if (failure && run.job.status !== "canceled") return inWords({ ...failure, message: failure.detail });
   const error = run.error ?? run.pause?.error;
   if (!error || error.errors?.length) return null; // The form shows what is wrong with a field.
-  // A pause before the job is known may be long; one in a stream is told in the line above the text.
-  return run.error || !run.id ? inWords(error) : null;
+  // A connection that breaks in the middle of a text is mostly back at once: the line above the text says it.
+  const isBrief = error instanceof Unreachable && run.id && !run.error;
+  return isBrief ? null : inWords(error);
 }

@@ -97,6 +97,7 @@ def test_everything_can_be_done_with_the_keyboard_alone(sheet: Sheet) -> None:
     expect(sheet.button("Cancel")).to_be_focused()
     keyboard.press("Space")
     expect(sheet.state).to_contain_text("Canceled")
+    expect(sheet.button("Generate")).to_be_focused()
     assert sheet.job()["parameters"]["seed"] == 7
 
 

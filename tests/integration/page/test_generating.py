@@ -123,6 +123,24 @@ def test_a_long_text_shows_how_far_it_is(sheet: Sheet) -> None:
     expect(progress).to_be_hidden()
 
 
+def test_several_models_are_there_to_choose_from(sheet: Sheet) -> None:
+    info = sheet.page.request.get(f"{sheet.url}/info").json()
+    (model,) = info["models"]
+    greedy = {**model["generation_defaults"], "do_sample": False, "max_length": 80}
+    other = {**model, "model": "other", "max_positions": 512, "generation_defaults": greedy}
+    sheet.page.route("**/info", lambda route: route.fulfill(json={**info, "models": [model, other]}))
+    sheet.page.reload()
+    sheet.page.get_by_label("Model").select_option("other")
+
+    expect(sheet.page.get_by_label("New tokens")).to_have_value("80")
+    expect(sheet.page.get_by_label("New tokens")).to_have_attribute("max", "512")
+    expect(sheet.page.get_by_label("Temperature")).to_have_value("0")
+    code = sheet.page.get_by_role("tabpanel")
+    expect(code).to_contain_text('"do_sample": false, "model": "other"}')
+    sheet.set("Temperature", 0.5)
+    expect(code).to_contain_text('"do_sample": true, "temperature": 0.5, "model": "other"}')
+
+
 def test_one_job_at_a_time_is_asked_for(sheet: Sheet, service: PageService) -> None:
     service.occupy()
     sheet.ask()
@@ -139,6 +157,8 @@ def test_the_fleet_is_shown_as_it_is(sheet: Sheet, service: PageService) -> None
     fleet = sheet.page.get_by_role("list", name="The service now")
     expect(fleet).to_contain_text("1 worker0 of 1 places busyqueue empty")
     sheet.page.clock.install()
+    sheet.page.reload()
+    sheet.wait_ready()
     service.occupy()
     service.submit(5)
     sheet.page.clock.fast_forward("00:05")

@@ -107,6 +107,20 @@ def test_a_lost_connection_is_taken_up_where_it_broke(open_sheet: OpenSheet, ser
         assert all(resumed)
 
 
+def test_a_reader_is_told_why_a_stream_cannot_go_on_yet(open_sheet: OpenSheet, service: PageService) -> None:
+    with Proxy(service.url) as network:
+        sheet = open_sheet(network.url)
+        refusal = {"code": "store_unavailable", "detail": "The job store cannot be used now."}
+        refuse = {"status": 503, "json": refusal, "headers": {"Retry-After": "1"}}
+        sheet.page.route("**/events", lambda route: route.fulfill(**refuse), times=1)
+        sheet.ask(tokens=150)
+        sheet.wait_written(10)
+        network.cut()
+        expect(sheet.notice).to_contain_text("The service cannot reach its job store.")
+        expect(sheet.state).to_contain_text("Done150 tokens")
+        expect(sheet.notice).to_be_hidden()
+
+
 def test_a_connection_that_has_fallen_silent_is_given_up(open_sheet: OpenSheet, service: PageService) -> None:
     with Proxy(service.url) as network:
         sheet = open_sheet(network.url)
