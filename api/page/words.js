@@ -1,15 +1,17 @@
 // Numbers and states, as one says them.
 
+const GAP = "\u00a0"; // A number and its unit stay on one line.
+
 /** "0.25 s", "12 s", "3 min". */
 export function duration(seconds) {
-  if (seconds < 1) return `${seconds.toFixed(2)} s`;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 1) return `${seconds.toFixed(2)}${GAP}s`;
+  if (seconds < 10) return `${seconds.toFixed(1)}${GAP}s`;
   return roughly(seconds);
 }
 
 /** Of an estimate, which is not known to the tenth. */
 export function roughly(seconds) {
-  return seconds < 120 ? `${Math.ceil(seconds)} s` : `${Math.round(seconds / 60)} min`;
+  return seconds < 120 ? `${Math.ceil(seconds)}${GAP}s` : `${Math.round(seconds / 60)}${GAP}min`;
 }
 
 export function count(number, one, many = `${one}s`) {
@@ -20,7 +22,7 @@ export function count(number, one, many = `${one}s`) {
 export function pace(tokens, seconds) {
   if (!tokens || !seconds) return null;
   const rate = tokens / seconds;
-  return `${rate < 10 ? rate.toFixed(1) : Math.round(rate).toLocaleString("en")} tokens/s`;
+  return `${rate < 10 ? rate.toFixed(1) : Math.round(rate).toLocaleString("en")}${GAP}tokens/s`;
 }
 
 /** The state of a finished job, and how much there is of it. */

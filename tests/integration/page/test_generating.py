@@ -116,7 +116,7 @@ def test_a_job_is_canceled_while_it_writes_and_keeps_what_is_there(sheet: Sheet)
 def test_a_long_text_shows_how_far_it_is(sheet: Sheet) -> None:
     sheet.ask(tokens=500)
 
-    expect(sheet.state).to_have_text(re.compile(r"Writing\d+ of 500 tokens · \d+(\.\d)? tokens/s"))
+    expect(sheet.state).to_have_text(re.compile(r"Writing\d+ of 500 tokens · \d+(\.\d)?\stokens/s"))
     progress = sheet.page.get_by_role("progressbar", name="Tokens written")
     assert 0 < progress.evaluate("bar => bar.position") < 1
     sheet.button("Cancel").click()
