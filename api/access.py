@@ -15,8 +15,8 @@ from tasks.jobs.log_line import LogLine
 
 logger = logging.getLogger(__name__)
 
-#: Probes and scrapes come every few seconds; they are logged at DEBUG, and not traced.
-QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
+#: Probes, scrapes and open pages come every few seconds; they are logged at DEBUG, and not traced.
+QUIET_ROUTES = frozenset({"/healthz", "/readyz", "/health", "/metrics"})
 
 
 def register_access(app: Flask) -> None:
@@ -36,6 +36,8 @@ def begin() -> None:
 def finish(response: Response) -> Response:
     seconds = time.monotonic() - g.started
     response.headers["X-Request-Id"] = g.request_id
+    # A browser that opens a job must not take a prompt in it for markup.
+    response.headers["X-Content-Type-Options"] = "nosniff"
     count(response.status_code, seconds)
     level = logging.DEBUG if route() in QUIET_ROUTES else logging.INFO
     if logger.isEnabledFor(level):

@@ -20,6 +20,7 @@ from api.job_list_routes import job_list
 from api.job_routes import jobs
 from api.logs import set_up_logging
 from api.metrics import ApiMetrics
+from api.page_routes import page
 from api.problems import register_problems
 from api.queue_collector import QueueCollector
 from api.recent_fleet import RecentFleet
@@ -90,6 +91,7 @@ def create_app(
     app.register_blueprint(job_list)
     app.register_blueprint(batch_routes)
     app.register_blueprint(service_routes)
+    app.register_blueprint(page)
     register_access(app)
     register_problems(app)
     return app

@@ -60,6 +60,11 @@ def resolve_parameters(request: PredictRequest, card: ModelCard, num_prompt_toke
     )
 
 
+def default_parameters(card: ModelCard) -> dict[str, Any]:
+    """What a request gets that leaves everything open, by the names of a request."""
+    return {**FALLBACKS, "max_length": default_length(card), **card.generation_defaults}
+
+
 def choose(request: PredictRequest, card: ModelCard, name: str) -> Any:
     """The client's value, else the card's, else transformers'."""
     for value in (getattr(request, name), card.generation_defaults.get(name)):
@@ -87,8 +92,12 @@ def resolve_length(request: PredictRequest, card: ModelCard, num_prompt_tokens: 
                 f"{num_prompt_tokens} tokens (given: {request.max_length})",
             )
         return fit(request.max_length - num_prompt_tokens, room, "max_length", num_prompt_tokens, card)
-    default = int(card.generation_defaults.get("max_length") or DEFAULT_MAX_LENGTH)
-    return min(max(default - num_prompt_tokens, MIN_NEW_TOKENS), room)
+    return min(max(default_length(card) - num_prompt_tokens, MIN_NEW_TOKENS), room)
+
+
+def default_length(card: ModelCard) -> int:
+    """Of prompt and new tokens together."""
+    return int(card.generation_defaults.get("max_length") or DEFAULT_MAX_LENGTH)
 
 
 def fit(max_new_tokens: int, room: int, field: str, num_prompt_tokens: int, card: ModelCard) -> int:

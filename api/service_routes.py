@@ -13,6 +13,7 @@ from api.health import render_fleet
 from api.json_body import MAX_DEPTH
 from api.render import json_response, render_time
 from api.request import MAX_METADATA_BYTES, SEVEN_DAYS_SECONDS
+from api.resolve import default_parameters
 from api.service import STORE_SECONDS, current_service
 from api.settings import MAX_WAIT_SECONDS
 from tasks.jobs.card import ModelCard
@@ -20,18 +21,6 @@ from tasks.jobs.deadline import time_limit
 from tasks.jobs.names import VERSION
 
 service = Blueprint("service", __name__)
-
-
-@service.get("/")
-def index() -> Response:
-    """Where to go from here, for whoever opens the bare address."""
-    addresses = {
-        "texts": "POST /predict",
-        "jobs": "/jobs/<id>",
-        "batches": "POST /batches",
-        "limits": "/info",
-    }
-    return json_response({"name": "neoserve", "version": VERSION, **addresses})
 
 
 @service.get("/healthz")
@@ -84,7 +73,7 @@ def render_model(card: ModelCard) -> dict[str, Any]:
         "revision": card.revision,
         "fingerprint": card.fingerprint,
         "max_positions": card.max_positions,
-        "generation_defaults": dict(card.generation_defaults),
+        "generation_defaults": default_parameters(card),
         "metadata": dict(card.metadata),
         "registered_at": render_time(card.registered_at),
         "workers": card.num_live_workers,

@@ -145,7 +145,8 @@ class Stack:
         if metrics:
             self._console.say(f"metrics on port {', '.join(metrics)}")
         seconds = time.monotonic() - self._started_at
-        self._console.say(f"ready on {plan.url} after {seconds:.1f} s. Ctrl-C ends it. Try:")
+        self._console.say(f"ready on {plan.url} after {seconds:.1f} s. Ctrl-C ends it.")
+        self._console.say("open it in a browser, or try:")
         lines = [
             "curl -X POST -H 'Content-Type: application/json' "
             f'-d \'{{"text":"Hello, world!","max_length":50}}\' {plan.url}/predict'

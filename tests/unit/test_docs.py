@@ -20,6 +20,7 @@ from api.event_routes import events
 from api.job_list_routes import job_list
 from api.job_routes import jobs
 from api.metrics import ApiMetrics
+from api.page_routes import page as page_routes
 from api.problems import CODE_OF_STATUS
 from api.queue_collector import QueueCollector
 from api.service_routes import service
@@ -123,11 +124,12 @@ def test_the_endpoint_table_lists_what_there_is() -> None:
     app.register_blueprint(events)
     app.register_blueprint(job_list)
     app.register_blueprint(service)
+    app.register_blueprint(page_routes)
     routes = {
         f"{method} {re.sub('<[a-z_]+>', '<id>', rule.rule)}"
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if rule.endpoint != "static"
+        if rule.endpoint not in ("static", "page.show_file")  # the latter is part of what `GET /` gives
     }
     listed = {
         name for cells in rows("api.md") for name in re.findall(r"`((?:GET|POST|DELETE) /[^`]*)`", cells[0])

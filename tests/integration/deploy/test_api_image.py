@@ -26,6 +26,9 @@ listener = JobListener(settings.redis_url, settings.namespace)
 app = api.app.create_app(settings, store=store, ring=RecordingRing(), listener=listener)
 for path in ("/healthz", "/readyz", "/info", "/metrics"):
     assert app.test_client().get(path).status_code == 200, path
+page = app.test_client().get("/", headers={{"Accept": "text/html"}}).text
+[script] = [line.split('"')[3] for line in page.splitlines() if "<script" in line]
+assert app.test_client().get(script).status_code == 200
 assert not {{"torch", "transformers"}} & set(sys.modules)
 """
 

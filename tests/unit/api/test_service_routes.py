@@ -21,12 +21,6 @@ def test_probes_answer(client: FlaskClient) -> None:
     assert client.head("/healthz").status_code == 200
 
 
-def test_the_bare_address_says_where_to_go(client: FlaskClient) -> None:
-    index = client.get("/").json
-    assert index is not None
-    assert (index["texts"], index["jobs"], index["limits"]) == ("POST /predict", "/jobs/<id>", "/info")
-
-
 def test_a_draining_process_is_alive_but_not_ready(app: Flask) -> None:
     app.extensions[EXTENSION].drain()
 
