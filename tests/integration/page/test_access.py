@@ -121,7 +121,7 @@ def test_what_has_the_focus_is_marked(sheet: Sheet) -> None:
     assert unmarked == []
 
 
-@pytest.mark.parametrize("options", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("options", [DESKTOP, pytest.param(PHONE, marks=pytest.mark.slow)])
 def test_every_control_has_a_name(open_sheet: OpenSheet, options: dict[str, Any]) -> None:
     sheet = open_sheet(**options)
     sheet.ask(tokens=5)
@@ -160,6 +160,7 @@ def test_every_text_can_be_read_in_either_scheme(open_sheet: OpenSheet, scheme: 
     assert sheet.page.evaluate(FAINT) == []
 
 
+@pytest.mark.slow
 def test_the_schemes_differ(open_sheet: OpenSheet) -> None:
     papers = [
         open_sheet(color_scheme=scheme).page.evaluate(
@@ -170,7 +171,7 @@ def test_the_schemes_differ(open_sheet: OpenSheet) -> None:
     assert papers[0] != papers[1]
 
 
-@pytest.mark.parametrize("options", [DESKTOP, PHONE, NARROW], ids=["desktop", "phone", "narrow"])
+@pytest.mark.parametrize("options", [DESKTOP, PHONE, pytest.param(NARROW, marks=pytest.mark.slow)])
 def test_nothing_is_wider_than_the_window(open_sheet: OpenSheet, options: dict[str, Any]) -> None:
     sheet = open_sheet(**options)
     assert_fits(sheet)

@@ -156,12 +156,8 @@ def test_one_job_at_a_time_is_asked_for(sheet: Sheet, service: PageService) -> N
 def test_the_fleet_is_shown_as_it_is(sheet: Sheet, service: PageService) -> None:
     fleet = sheet.page.get_by_role("list", name="The service now")
     expect(fleet).to_contain_text("1 worker0 of 1 places busyqueue empty")
-    sheet.page.clock.install()
-    sheet.page.reload()
-    sheet.wait_ready()
     service.occupy()
-    service.submit(5)
-    sheet.page.clock.fast_forward("00:05")
+    sheet.ask()
 
     expect(fleet).to_contain_text("1 worker1 of 1 places busy1 in the queue")
 
