@@ -21,7 +21,7 @@ from api.settings import ApiSettings
 from api.token_counter import TokenCounter
 from tasks.jobs.card import ModelCard
 from tasks.jobs.errors import QueueFull
-from tasks.jobs.models import NewJob, Priority
+from tasks.jobs.models import Mode, NewJob, Priority
 from tasks.jobs.protocol import Submitted
 from tasks.jobs.ring import Ring
 from tasks.jobs.store import JobStore
@@ -49,16 +49,15 @@ class Submission:
         self._tokens = TokenCounter(store.tokenizer)
 
     def submit(
-        self, request: PredictRequest, idempotency_key: str | None, job_id: str, *, followed: bool = False
+        self, request: PredictRequest, idempotency_key: str | None, job_id: str, mode: Mode
     ) -> Submitted:
-        """A new job gets `job_id`; the idempotency key may lead to an older one. `followed`: the client reads
-        its events.
+        """A new job gets `job_id`; the idempotency key may lead to an older one.
 
         Raises InvalidParameters, PromptTooLong, DeadlineUnmeetable and what JobStore.submit raises; then
         nothing is recorded.
         """
         job = self.resolve(request, self.card(request.model), job_id, idempotency_key)
-        return self._record(replace(job, followed=followed))
+        return self._record(replace(job, mode=mode, followed=mode is Mode.STREAM))
 
     def retry(self, ended_id: str, idempotency_key: str | None, job_id: str) -> Submitted:
         """A job like the one that has ended, for the same model and with the same seed: it makes the same
@@ -92,7 +91,11 @@ class Submission:
         return self._cards.choose(model)
 
     def resolve(
-        self, request: PredictRequest, card: ModelCard, job_id: str, idempotency_key: str | None = None
+        self,
+        request: PredictRequest,
+        card: ModelCard,
+        job_id: str,
+        idempotency_key: str | None = None,
     ) -> NewJob:
         """Exactly what would run. Raises InvalidParameters, PromptTooLong and StoreUnavailable."""
         if len(request.text) > self._settings.max_prompt_chars:

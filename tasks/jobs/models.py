@@ -27,6 +27,15 @@ class Priority(StrEnum):
     LOW = "low"
 
 
+class Mode(StrEnum):
+    """How a job was submitted."""
+
+    SYNC = "sync"  #: By a call that waits for it.
+    ASYNC = "async"  #: By one that does not.
+    STREAM = "stream"  #: By one that reads its events.
+    BATCH = "batch"  #: As an item of a batch.
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parameters:
     """Exactly what runs: every default is resolved at submit, the seed too."""
@@ -81,6 +90,7 @@ class JobSpec:
     cancel_on_disconnect: bool = False  #: When the last client that waits for it hangs up.
     metadata: Mapping[str, Any] = field(default_factory=dict)
     retry_of: str | None = None
+    mode: Mode = Mode.ASYNC
 
     def spec(self) -> dict[str, Any]:
         """The members above by name, for another job that is to have them."""

@@ -54,6 +54,7 @@ def encode_new_job(new: NewJob) -> dict[str, str | int]:
         "metadata": to_json(dict(new.metadata)),
         "idempotency": idempotency_name(new.owner, new.idempotency_key),
         "retry_of": new.retry_of or "",
+        "mode": new.mode,
     }
 
 
