@@ -90,7 +90,6 @@ class JobSpec:
     cancel_on_disconnect: bool = False  #: When the last client that waits for it hangs up.
     metadata: Mapping[str, Any] = field(default_factory=dict)
     retry_of: str | None = None
-    mode: Mode = Mode.ASYNC
 
     def spec(self) -> dict[str, Any]:
         """The members above by name, for another job that is to have them."""
@@ -102,6 +101,7 @@ class NewJob(JobSpec):
     """What the API records at submit."""
 
     deadline_seconds: float | None = None  #: Counted from submit.
+    mode: Mode = Mode.ASYNC
     followed: bool = False  #: Its client reads its events as they come.
     idempotency_key: str | None = None
     body_digest: str = ""  #: Of the parsed request: the same key with another digest is refused.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -32,20 +33,9 @@ def test_a_taken_port_is_a_warning_and_no_error(
 def test_a_steps_time_counts_for_what_it_ran(
     metrics: WorkerMetrics, num_prefill_tokens: int, num_decode_rows: int, phase: str
 ) -> None:
-    metrics.observe_step(
-        StepStats(
-            num_prefill_tokens=num_prefill_tokens,
-            num_reused_tokens=0,
-            num_decode_rows=num_decode_rows,
-            num_new_tokens=0,
-            num_waiting=0,
-            num_running=0,
-            num_finished=0,
-            num_kv_tokens_in_use=0,
-            num_kv_tokens=0,
-            seconds=0.25,
-        )
-    )
+    stats = StepStats(**{**dict.fromkeys(StepStats.__slots__, 0), "seconds": 0.25})
+    ran = replace(stats, num_prefill_tokens=num_prefill_tokens, num_decode_rows=num_decode_rows)
+    metrics.observe_step(ran)
     taken = {
         each: metrics.registry.get_sample_value("neoserve_engine_step_seconds_sum", {"phase": each})
         for each in PHASES
