@@ -67,7 +67,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1  # see read_body()
     app.url_map.merge_slashes = False  # //predict is no route, rather than a redirect built from Host
     metrics = ApiMetrics()
-    metrics.registry.register(QueueCollector(store))
+    metrics.exposed.register(QueueCollector(store))
     draining = threading.Event()
     hangups = hangups or Hangups()
     hub = hub or EventHub(store.client, EventLog(store.client, store.namespace), store.namespace)
@@ -122,13 +122,13 @@ def from_environment() -> Flask:
     app = create_app(
         settings, store=store, ring=ring, listener=listener, hub=hub, hangups=hangups, tracer=tracer
     )
-    registry = app.extensions[EXTENSION].metrics.registry
+    exposed = app.extensions[EXTENSION].metrics.exposed
     app.extensions[BACKGROUND] = Background(
         listener,
         hub,
         hangups,
         Reaper(store, ring),
-        MetricsPort(settings.host, settings.metrics_port, registry),
+        MetricsPort(settings.host, settings.metrics_port, exposed),
         *([tracer] if tracer is not None else ()),
     )
     return app

@@ -16,7 +16,7 @@ from api.request import parse_request
 from api.service import STORE_SECONDS, current_service
 from api.submission import parse_idempotency_key
 from tasks.jobs.deadline import time_limit
-from tasks.jobs.models import Job
+from tasks.jobs.models import Job, Mode
 
 events = Blueprint("events", __name__)
 
@@ -46,7 +46,7 @@ def stream_new_job() -> Response:
     def record() -> Job:
         nonlocal created
         with time_limit(STORE_SECONDS):
-            submitted = service.submission.submit(wanted, key, new_job_id(), g.origin, followed=True)
+            submitted = service.submission.submit(wanted, key, new_job_id(), g.origin, Mode.STREAM)
             g.job_id, created = submitted.job.id, submitted.created
             return service.store.get(submitted.job.id)
 

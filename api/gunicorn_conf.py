@@ -1,7 +1,8 @@
 """How gunicorn serves the API: `gunicorn -c python:api.gunicorn_conf 'api.app:from_environment()'`.
 
-One process with many threads: a waiting call costs a thread and 90 kB, every metric has one home, and more
-capacity means more such processes (pods), which share nothing but Redis.
+One process with many threads: a waiting call costs a thread and 90 kB, and more capacity means more such
+processes (pods), which share nothing but Redis. Where gunicorn is told to run more workers, they share their
+metrics as well.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+from api.metric_files import MetricFiles
 from api.service import BACKGROUND, EXTENSION, Service
 from api.settings import ApiSettings
 from tasks.jobs.connection import absence
@@ -90,9 +92,14 @@ logger_class = Lines
 proc_name = "neoserve-api"
 
 
+metric_files: MetricFiles | None = None
+
+
 def on_starting(server: Any) -> None:
     """Say in one line what gunicorn says in ten, five seconds later."""
+    global metric_files
     refuse_taken_port()
+    metric_files = MetricFiles()
     # One connection more than there are files would end the process.
     server.cfg.set("worker_connections", max(1, min(worker_connections, raise_file_limit() - SPARE_FILES)))
 
@@ -129,6 +136,33 @@ def raise_file_limit() -> int:
             "raise `ulimit -n` or lower NEOSERVE_MAX_WAITERS\n"
         )
     return allowed
+
+
+def pre_fork(_server: Any, worker: Any) -> None:
+    """In gunicorn's master, which alone knows all workers: each has a place, and takes over its files."""
+    worker.place = None
+    if metric_files is None:
+        return
+    try:
+        worker.place = metric_files.take_place()
+    except OSError as error:
+        sys.stderr.write(f"neoserve api: no files for metrics, which begin anew with each worker: {error}\n")
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    if metric_files is not None and worker.place is not None:
+        metric_files.use(worker.place)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """In the master, however the worker has ended."""
+    if metric_files is not None and worker.place is not None:
+        metric_files.leave_place(worker.place)
+
+
+def on_exit(_server: Any) -> None:
+    if metric_files is not None:
+        metric_files.remove()
 
 
 def post_worker_init(worker: Any) -> None:

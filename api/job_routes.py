@@ -19,7 +19,7 @@ from api.submission import parse_idempotency_key
 from api.validators import keep_private, unless_known
 from api.waiting import Waited, Watch
 from tasks.jobs.deadline import time_limit
-from tasks.jobs.models import Job, JobStatus
+from tasks.jobs.models import Job, JobStatus, Mode
 from tasks.jobs.protocol import Submitted
 
 jobs = Blueprint("jobs", __name__)
@@ -97,9 +97,10 @@ def submit(preference: Preference) -> Response:
     service = current_service()
     key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
     wanted = parse_request(read_json_object(request))
+    mode = Mode.SYNC if preference.wait_seconds > 0 else Mode.ASYNC
     with service.waiting.watch(new_job_id()) as watch:
         with time_limit(STORE_SECONDS):
-            submitted = service.submission.submit(wanted, key, watch.id, g.origin)
+            submitted = service.submission.submit(wanted, key, watch.id, g.origin, mode)
         g.job_id = submitted.job.id
         waited = wait_for(watch, submitted.job, preference.wait_seconds)
         response = with_preference(answer_submit(waited.last_seen, preference), preference, waited)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -11,10 +13,14 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
-#: Seconds. A generation may take minutes, so the buckets reach well beyond the usual ten seconds.
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
+from api import metric_files
+from tasks.jobs.buckets import LATENCY_BUCKETS
 
+HANDOVERS = ("timeout", "busy", "draining", "gone")
+STREAM_ENDS = ("done", "draining", "gone", "error")
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -24,13 +30,15 @@ def bounded_method(method: str) -> str:
 
 
 class ApiMetrics:
-    """The metric objects of one API process."""
+    """The metric objects of one API process, in `registry`; `exposed` is what a scrape gets."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+        self.exposed = CollectorRegistry()
+        self.exposed.register(AllProcesses(self.registry))
+        ProcessCollector(registry=self.exposed)
+        PlatformCollector(registry=self.exposed)
+        GCCollector(registry=self.exposed)
         self.requests = Counter(
             "neoserve_http_requests",
             "Answered requests; `code` is the problem's code, empty when there was none.",
@@ -41,21 +49,27 @@ class ApiMetrics:
             "neoserve_http_request_seconds",
             "Time from a request's arrival to its answer, with the time the client chose to wait.",
             ["method", "route", "status"],
-            buckets=BUCKETS,
+            buckets=LATENCY_BUCKETS,
             registry=self.registry,
         )
         self.handling_seconds = Histogram(
             "neoserve_request_handling_seconds",
             "Time the server itself needed for a request: without the time spent waiting for the job.",
             ["method", "route"],
-            buckets=BUCKETS,
+            buckets=LATENCY_BUCKETS,
             registry=self.registry,
         )
         self.waiting_clients = Gauge(
-            "neoserve_waiting_clients", "Requests that wait for their job now.", registry=self.registry
+            "neoserve_waiting_clients",
+            "Requests that wait for their job now.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
         )
         self.open_streams = Gauge(
-            "neoserve_open_streams", "Streams of events that are open now.", registry=self.registry
+            "neoserve_open_streams",
+            "Streams of events that are open now.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
         )
         self.streams = Counter(
             "neoserve_streams",
@@ -76,3 +90,22 @@ class ApiMetrics:
             ["code"],
             registry=self.registry,
         )
+        for reason in HANDOVERS:
+            self.handovers.labels(reason)
+        for end in STREAM_ENDS:
+            self.streams.labels(end)
+
+
+class AllProcesses(Collector):
+    """Where gunicorn's workers keep their figures in files, those of all of them; else of this process."""
+
+    def __init__(self, own: CollectorRegistry) -> None:
+        self._own = own
+        self._folder = metric_files.folder()
+
+    def describe(self) -> list[Metric]:
+        """Nothing: else registering would already read the files."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        return self._own.collect() if self._folder is None else metric_files.read(self._folder)

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from api.job_families import job_families
 from tasks.jobs.deadline import time_limit
 from tasks.jobs.errors import StoreUnavailable
-from tasks.jobs.protocol import StoreStats
+from tasks.jobs.models import Priority
+from tasks.jobs.stats import StoreStats
 from tasks.jobs.store import JobStore
 
 #: Prometheus gives up after 10 seconds, and then it has none of the other figures either.
@@ -29,38 +31,58 @@ class QueueCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         try:
             with time_limit(SCRAPE_SECONDS):
-                stats = self._store.stats()
+                stats, counters = self._store.stats(), self._store.counters()
         except StoreUnavailable:
             yield gauge("neoserve_store_up", "1 while the job store answers.", 0)
             return
         yield gauge("neoserve_store_up", "1 while the job store answers.", 1)
-        yield from queue_gauges(stats)
+        yield jobs(stats)
+        yield queue_depth(stats)
+        yield from single_gauges(stats)
+        yield from job_families(counters, stats.num_stale_finishes)
 
 
-def queue_gauges(stats: StoreStats) -> Iterator[Metric]:
-    jobs = GaugeMetricFamily("neoserve_jobs", "Jobs that have not ended, by state.", labels=["state"])
-    num_queued = sum(stats.queued.values()) + stats.num_held - stats.num_running
-    jobs.add_metric(["queued"], num_queued)
-    jobs.add_metric(["running"], stats.num_running)
-    yield jobs
-    depth = GaugeMetricFamily(
+def jobs(stats: StoreStats) -> Metric:
+    family = GaugeMetricFamily(
+        "neoserve_jobs", "Jobs that have not ended, by state and priority.", labels=["state", "priority"]
+    )
+    waiting = dict.fromkeys(Priority, 0)
+    for (_, priority), number in stats.queued.items():
+        waiting[priority] += number
+    for priority in Priority:
+        running = stats.running[priority]
+        family.add_metric(["queued", priority], waiting[priority] + stats.held[priority] - running)
+        family.add_metric(["running", priority], running)
+    return family
+
+
+def queue_depth(stats: StoreStats) -> Metric:
+    family = GaugeMetricFamily(
         "neoserve_queue_depth",
         "Jobs no worker has claimed yet, by model fingerprint and priority.",
         labels=["fingerprint", "priority"],
     )
-    for (fingerprint, priority), count in stats.queued.items():
-        depth.add_metric([fingerprint, priority.value], count)
-    yield depth
+    for fingerprint in sorted({*stats.fingerprints, *(each for each, _ in stats.queued)}):
+        for priority in Priority:
+            family.add_metric([fingerprint, priority], stats.queued.get((fingerprint, priority), 0))
+    return family
+
+
+def single_gauges(stats: StoreStats) -> Iterator[Metric]:
     yield gauge(
         "neoserve_queue_oldest_age_seconds",
         "Age of the oldest job no worker has claimed; 0 when there is none.",
         stats.oldest_queued_seconds,
     )
-    yield gauge("neoserve_workers", "Workers with a heartbeat.", stats.num_workers)
     yield gauge(
-        "neoserve_stale_finishes",
-        "Late writes of lost attempts that the store has refused since the deployment exists.",
-        stats.num_stale_finishes,
+        "neoserve_job_expired_leases",
+        "Claimed jobs whose lease has run out and that no reaper has taken yet.",
+        stats.num_expired_leases,
+    )
+    yield gauge("neoserve_workers", "Workers with a heartbeat.", stats.num_workers)
+    yield gauge("neoserve_batches", "Batches that have not ended.", stats.num_batches)
+    yield gauge(
+        "neoserve_batch_items_waiting", "Items of batches that are not jobs yet.", stats.num_items_waiting
     )
 
 

@@ -86,4 +86,4 @@ def render_model(card: ModelCard) -> dict[str, Any]:
 def metrics() -> Response:
     """Prometheus' text format, or OpenMetrics for a scraper that asks for it."""
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    return Response(encode(current_service().metrics.registry), content_type=content_type)
+    return Response(encode(current_service().metrics.exposed), content_type=content_type)

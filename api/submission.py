@@ -21,7 +21,7 @@ from api.settings import ApiSettings
 from api.token_counter import TokenCounter
 from tasks.jobs.card import ModelCard
 from tasks.jobs.errors import QueueFull
-from tasks.jobs.models import Job, NewJob, Priority
+from tasks.jobs.models import Job, Mode, NewJob, Priority
 from tasks.jobs.origin import Origin
 from tasks.jobs.protocol import Submitted
 from tasks.jobs.ring import Ring
@@ -55,17 +55,15 @@ class Submission:
         idempotency_key: str | None,
         job_id: str,
         origin: Origin,
-        *,
-        followed: bool = False,
+        mode: Mode,
     ) -> Submitted:
-        """A new job gets `job_id`; the idempotency key may lead to an older one. `followed`: the client reads
-        its events.
+        """A new job gets `job_id`; the idempotency key may lead to an older one.
 
         Raises InvalidParameters, PromptTooLong, DeadlineUnmeetable and what JobStore.submit raises; then
         nothing is recorded.
         """
         job = self.resolve(request, self.card(request.model), job_id, origin, idempotency_key)
-        return self._record(replace(job, followed=followed))
+        return self._record(replace(job, mode=mode, followed=mode is Mode.STREAM))
 
     def retry(self, ended: Job, idempotency_key: str | None, job_id: str, origin: Origin) -> Submitted:
         """A job like the one that has ended, for the same model and with the same seed: it makes the same

@@ -29,6 +29,15 @@ class Priority(StrEnum):
     LOW = "low"
 
 
+class Mode(StrEnum):
+    """How a job was submitted."""
+
+    SYNC = "sync"  #: By a call that waits for it.
+    ASYNC = "async"  #: By one that does not.
+    STREAM = "stream"  #: By one that reads its events.
+    BATCH = "batch"  #: As an item of a batch.
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parameters:
     """Exactly what runs: every default is resolved at submit, the seed too."""
@@ -94,6 +103,7 @@ class NewJob(JobSpec):
     """What the API records at submit."""
 
     deadline_seconds: float | None = None  #: Counted from submit.
+    mode: Mode = Mode.ASYNC
     followed: bool = False  #: Its client reads its events as they come.
     idempotency_key: str | None = None
     body_digest: str = ""  #: Of the parsed request: the same key with another digest is refused.

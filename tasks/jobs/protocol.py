@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tasks.jobs.models import Job, JobError, JobStatus, Priority, Row
+from tasks.jobs.models import Job, JobError, JobStatus, Row
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,15 +121,3 @@ class ReapReport:
     restored: int = 0  #: They were in no queue and no worker's any more, because somebody deleted an index.
     trimmed: int = 0  #: Index entries of jobs and workers that are gone.
     num_queued: int = 0  #: Waiting afterwards, unclaimed.
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StoreStats:
-    """The queue at one moment, for metrics."""
-
-    queued: Mapping[tuple[str, Priority], int]  #: By fingerprint and priority, unclaimed.
-    num_held: int  #: Claimed by a worker; those that run are among them.
-    num_running: int
-    oldest_queued_seconds: float  #: Age of the oldest unclaimed job; 0 when none waits.
-    num_workers: int  #: With a heartbeat within their lease.
-    num_stale_finishes: int  #: Late writes refused since the namespace exists.

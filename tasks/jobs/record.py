@@ -57,6 +57,7 @@ def encode_new_job(new: NewJob) -> dict[str, str | int]:
         "retry_of": new.retry_of or "",
         "request_id": new.origin.request_id,
         "traceparent": new.origin.traceparent,
+        "mode": new.mode,
     }
 
 

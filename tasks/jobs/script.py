@@ -13,6 +13,7 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError, ResponseError
 
+from tasks.jobs.buckets import LATENCY_BUCKETS, TOKEN_BUCKETS
 from tasks.jobs.errors import StoreBroken, StoreUnavailable
 from tasks.jobs.record import SCHEMA_VERSION
 
@@ -23,7 +24,18 @@ _NOT_NOW = ("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS",
 _WRONG_TYPE = re.compile(r"WRONGTYPE (?:(\S+ (?:is a \w+ and should be a \w+|holds no whole number))|)")
 
 _READS = frozenset(
-    {"batch_get", "batch_results", "fleet", "get", "list", "models", "outlook", "stats", "tokenizer"}
+    {
+        "batch_get",
+        "batch_results",
+        "counters",
+        "fleet",
+        "get",
+        "list",
+        "models",
+        "outlook",
+        "stats",
+        "tokenizer",
+    }
 )
 
 #: What a full memory refuses, before the first write.
@@ -114,7 +126,7 @@ class Scripts:
         return self._sources[name]
 
     def _read(self, name: str) -> tuple[str, str]:
-        parts = [f"local SCHEMA = {SCHEMA_VERSION}", *map(_text, (*_shared(name), name))]
+        parts = [_constants(name), *map(_text, (*_shared(name), name))]
         source = self._first_line(name) + "\n".join(parts)
         return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
@@ -146,9 +158,20 @@ def _knows_flags(evaluate: Callable[[str, int], Any]) -> bool:
     return True
 
 
+def _constants(name: str) -> str:
+    constants = f"local SCHEMA = {SCHEMA_VERSION}"
+    if name in _WITH_BATCHES:
+        constants += f"\nlocal LATENCY_MS, TOKEN_MS = {_in_ms(LATENCY_BUCKETS)}, {_in_ms(TOKEN_BUCKETS)}"
+    return constants
+
+
+def _in_ms(bounds: Sequence[float]) -> str:
+    return "{" + ", ".join(f"{1000 * bound:g}" for bound in bounds) + "}"
+
+
 def _shared(name: str) -> tuple[str, ...]:
     """What is put in front of a script. Not more than it needs: the server makes these functions anew in each
     call."""
     if name in _WITH_BATCHES:
-        return "prelude", "enter", "batch"
+        return "prelude", "tally", "enter", "batch"
     return ("prelude", "enter") if name == "submit" else ("prelude",)

@@ -9,11 +9,12 @@ import redis
 
 from tasks.jobs.backlog import decode_backlog, placed
 from tasks.jobs.card import ModelCatalog
+from tasks.jobs.counters import Counters
 from tasks.jobs.durability import Durability
 from tasks.jobs.errors import IdempotencyKeyReused, JobGone, JobNotFound, QueueFull
 from tasks.jobs.fleet import Fleet, decode_fleet
 from tasks.jobs.job_list import JobLists
-from tasks.jobs.models import Job, JobError, NewJob, Priority
+from tasks.jobs.models import Job, JobError, NewJob
 from tasks.jobs.protocol import (
     CancelVerdict,
     Claim,
@@ -23,12 +24,12 @@ from tasks.jobs.protocol import (
     StepAnswer,
     StepEntry,
     StepReply,
-    StoreStats,
     Submitted,
     Verdict,
 )
 from tasks.jobs.record import check_schema, decode_job, encode_new_job, encode_rows, queued_job
 from tasks.jobs.script import Argument, Scripts, unavailable_as_such
+from tasks.jobs.stats import StoreStats, decode_stats
 from tasks.jobs.upkeep import LEASE_SECONDS, MAX_LOSSES, Upkeep
 
 NO_RING = RingMessage(list="", entry="")
@@ -153,16 +154,11 @@ class JobStore(ModelCatalog, JobLists, Upkeep):
         return bool(self._scripts.run("release", worker, job_id, attempt))
 
     def stats(self) -> StoreStats:
-        held, running, oldest_ms, workers, stale, *flat = self._scripts.run("stats")
-        queues = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
-        return StoreStats(
-            queued={(fingerprint, Priority(priority)): number for fingerprint, priority, number in queues},
-            num_held=held,
-            num_running=running,
-            oldest_queued_seconds=oldest_ms / 1000,
-            num_workers=workers,
-            num_stale_finishes=stale,
-        )
+        return decode_stats(self._scripts.run("stats"))
+
+    def counters(self) -> Counters:
+        flat = self._scripts.run("counters")
+        return Counters(dict(zip(flat[::2], flat[1::2], strict=True)))
 
     def fleet(self) -> Fleet:
         return decode_fleet(self._scripts.run("fleet"))

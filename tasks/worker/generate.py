@@ -91,7 +91,7 @@ class JobRunner:
                     return None
             else:
                 self.outage = False
-                self._metrics.claims.labels("empty" if claim is None else "claimed").inc()
+                self._metrics.observe_claim(claim is not None)
                 return claim
 
     def _run(self, held: HeldJob) -> None:

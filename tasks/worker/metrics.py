@@ -10,12 +10,21 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from prometheus_client.process_collector import ProcessCollector
 
 from tasks.engine.types import StepStats
+from tasks.jobs.buckets import TOKEN_BUCKETS
 
 log = logging.getLogger(__name__)
 
-#: Seconds; generation takes from milliseconds (cached, tiny) to minutes (queues, long texts).
-LATENCY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-STEP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+CLAIMS = ("claimed", "empty", "unavailable")
+PHASES = ("prefill", "decode", "mixed", "idle")
+
+
+def phase_of(stats: StepStats) -> str:
+    """By what the step ran; nothing when it only took out texts that were canceled."""
+    if stats.num_decode_rows and stats.num_prefill_tokens:
+        return "mixed"
+    if stats.num_decode_rows:
+        return "decode"
+    return "prefill" if stats.num_prefill_tokens else "idle"
 
 
 class WorkerMetrics:
@@ -55,12 +64,15 @@ class WorkerMetrics:
         self.claims = Counter(
             "neoserve_worker_claims_total", "Attempts to claim a job.", ["result"], registry=registry
         )
-        self.jobs = Counter(
-            "neoserve_worker_jobs_total", "Jobs that ended here.", ["outcome", "code"], registry=registry
+        self.last_claim_timestamp = Gauge(
+            "neoserve_worker_last_claim_timestamp_seconds",
+            "When it last claimed a job, in Unix time; 0 before the first.",
+            registry=registry,
         )
-        self.stale_writes = Counter(
-            "neoserve_worker_stale_writes_total",
-            "Jobs whose record refused this worker's write: another attempt owned them.",
+        self.jobs = Counter(
+            "neoserve_worker_jobs_total",
+            "Jobs that left this worker.",
+            ["outcome", "code"],
             registry=registry,
         )
         self.store_failures = Counter(
@@ -68,7 +80,11 @@ class WorkerMetrics:
         )
         self.engine_steps = Counter("neoserve_engine_steps_total", "Steps of the engine.", registry=registry)
         self.step_seconds = Histogram(
-            "neoserve_engine_step_seconds", "One engine step.", buckets=STEP_BUCKETS, registry=registry
+            "neoserve_engine_step_seconds",
+            "One engine step, by what it ran.",
+            ["phase"],
+            buckets=TOKEN_BUCKETS,
+            registry=registry,
         )
         self.batch_size = Histogram(
             "neoserve_engine_batch_size",
@@ -97,36 +113,24 @@ class WorkerMetrics:
             "neoserve_engine_decode_tokens_total", "Rows that wrote on, summed over steps.", registry=registry
         )
         self.new_tokens = Counter("neoserve_engine_new_tokens_total", "Tokens sampled.", registry=registry)
-        self.tokens_generated = Counter(
-            "neoserve_worker_generated_tokens_total", "Tokens of jobs that ended here.", registry=registry
-        )
-        self.queue_seconds = Histogram(
-            "neoserve_worker_queue_seconds",
-            "From submit to the engine (clocks of Redis and of this machine).",
-            buckets=LATENCY_BUCKETS,
-            registry=registry,
-        )
-        self.first_token_seconds = Histogram(
-            "neoserve_worker_first_token_seconds",
-            "From submit to the first token (clocks of Redis and of this machine).",
-            buckets=LATENCY_BUCKETS,
-            registry=registry,
-        )
-        self.generation_seconds = Histogram(
-            "neoserve_worker_generation_seconds",
-            "From the engine's start on a job to its end.",
-            buckets=LATENCY_BUCKETS,
-            registry=registry,
-        )
+        for result in CLAIMS:
+            self.claims.labels(result)
+        for phase in PHASES:
+            self.step_seconds.labels(phase)
 
     def describe(self, model: str, fingerprint: str, slots: int, load_seconds: float) -> None:
         self.model_info.labels(model, fingerprint).set(1)
         self.slots.set(slots)
         self.model_load_seconds.set(load_seconds)
 
+    def observe_claim(self, claimed: bool) -> None:
+        self.claims.labels("claimed" if claimed else "empty").inc()
+        if claimed:
+            self.last_claim_timestamp.set_to_current_time()
+
     def observe_step(self, stats: StepStats) -> None:
         self.engine_steps.inc()
-        self.step_seconds.observe(stats.seconds)
+        self.step_seconds.labels(phase_of(stats)).observe(stats.seconds)
         self.batch_size.observe(stats.num_running + stats.num_finished)
         self.prefill_tokens.inc(stats.num_prefill_tokens)
         self.prefix_tokens_reused.inc(stats.num_reused_tokens)

@@ -9,7 +9,6 @@ from dataclasses import fields
 from pathlib import Path
 
 import click
-import fakeredis
 import pytest
 from click.testing import CliRunner
 from flask import Flask
@@ -19,17 +18,13 @@ from api.errors import ApiError
 from api.event_routes import events
 from api.job_list_routes import job_list
 from api.job_routes import jobs
-from api.metrics import ApiMetrics
 from api.page_routes import page as page_routes
 from api.problems import CODE_OF_STATUS
-from api.queue_collector import QueueCollector
 from api.service_routes import service
 from api.settings import ApiSettings
 from client.main import main
 from client.settings import ClientSettings
 from tasks.jobs.errors import JobsError, RingFailed
-from tasks.jobs.store import JobStore
-from tasks.worker.metrics import WorkerMetrics
 from tasks.worker.settings import WorkerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,18 +98,6 @@ def test_the_configuration_page_holds_what_the_command_prints() -> None:
 def test_every_setting_is_documented(settings: type) -> None:
     page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
     assert [each.name for each in fields(settings) if f"`{each.metadata['name']}`" not in page] == []
-
-
-def metric_names() -> set[str]:
-    queue = QueueCollector(JobStore(fakeredis.FakeRedis(decode_responses=True)))
-    families = [*ApiMetrics().registry.collect(), *WorkerMetrics().registry.collect(), *queue.collect()]
-    names = {family.name + ("_total" if family.type == "counter" else "") for family in families}
-    return {name for name in names if name.startswith("neoserve_")}
-
-
-def test_the_metrics_table_lists_what_there_is() -> None:
-    listed = {cells[0].strip("`") for cells in rows("operations.md") if cells[0].startswith("`neoserve_")}
-    assert listed == metric_names()
 
 
 def test_the_endpoint_table_lists_what_there_is() -> None:

@@ -17,6 +17,7 @@ local function enter(job)
   job.member = string.format('%016d:%s', sequence, job.id)
   job.created_at, job.lengths = now, no_lengths(job)
   job.batch, job.work = job.batch or '', job.work or ''
+  if job.batch ~= '' then job.mode = 'batch' end
   local record = {}
   for name, value in pairs(job) do
     table.insert(record, name)
@@ -30,6 +31,8 @@ local function enter(job)
   redis.call('SADD', key('owners'), job.owner)
   redis.call('ZADD', key('seen'), 'NX', 0, job.fingerprint)
   join_queue(job)
+  tally(table.concat({'submitted', mode_of(job), job.priority}, ':'))
+  tally('prompt_tokens', job.num_prompt_tokens)
   local came = read_flow(job.fingerprint, 'came_' .. job.priority, 'came_at_' .. job.priority)
   note_flow(job.fingerprint, 'HSET', 'came_' .. job.priority, string.format('%.3f', faded(came[1], came[2]) + 1),
     'came_at_' .. job.priority, now)

@@ -45,5 +45,6 @@ if status == 'succeeded' then mark_started(job, started_ms) end
 if tonumber(num_tokens) > 0 then mark_first_token(job, first_token_ms) end
 complete_stream(job)
 note_done(job)
-end_job(job, status, 'error_code', ARGV[6], 'error_detail', ARGV[7], 'num_tokens', num_tokens, 'rows', rows)
+job.num_tokens = num_tokens
+end_job(job, status, ARGV[6], ARGV[7], 'num_tokens', num_tokens, 'rows', rows)
 return 1

@@ -81,7 +81,7 @@ end
 local CONTROL = {
   'id', 'status', 'worker', 'attempt', 'losses', 'owner', 'fingerprint', 'priority', 'member', 'turn', 'ttl_seconds',
   'created_at', 'deadline_at', 'cancel_requested', 'started_at', 'first_token_at', 'idempotency', 'num_rows', 'lengths',
-  'schema', 'num_tokens', 'work', 'batch', 'batch_index', 'followed',
+  'schema', 'num_tokens', 'work', 'batch', 'batch_index', 'followed', 'mode',
 }
 
 local function find_job(id)
@@ -136,6 +136,18 @@ end
 local function read_flow(fingerprint, ...)
   local values = redis.pcall('HMGET', key('flow', fingerprint), ...)
   return values.err and {} or values
+end
+
+-- For the metrics. No job depends on it: where somebody has overwritten the counters, nothing is counted.
+local COUNTERS = key('counters')
+
+local function tally(series, by)
+  redis.pcall('HINCRBY', COUNTERS, series, by and string.format('%d', math.floor(by)) or '1')
+end
+
+-- How it was submitted; a version that did not say knew no streams.
+local function mode_of(job)
+  return job.mode ~= '' and job.mode or 'async'
 end
 
 local function queue_length(fingerprint, priority)
@@ -238,19 +250,20 @@ local function tell_end(id)
 end
 
 local item_ended -- In batch.lua: what the end of a job means for its batch.
+local tally_end -- In tally.lua: what is counted of it.
 
--- The one terminal write. The rest of ARGV are further fields and values of the record.
-local function end_job(job, status, ...)
+-- The one terminal write. After the error's code and detail come further fields and values of the record.
+local function end_job(job, status, code, detail, ...)
   local expires = now + tonumber(job.ttl_seconds) * 1000
   leave_queue(job)
   redis.call('ZREM', key('leases'), job.id)
   redis.call('HSET', key('job', job.id), 'status', status, 'completed_at', now, 'expires_at', expires,
-    'last_event', add_event(job, 'done'), ...)
+    'last_event', add_event(job, 'done'), 'error_code', code, 'error_detail', detail, ...)
   redis.call('PEXPIREAT', key('job', job.id), expires)
   if job.idempotency ~= '' then redis.call('PEXPIREAT', key('idempotency', job.idempotency), expires) end
   redis.call('SET', key('tombstone', job.id), job.owner, 'PXAT', expires + KEEP_TOMBSTONE_MS)
   redis.call('ZADD', key('index'), expires, job.id)
-  redis.pcall('HINCRBY', key('counters'), 'ended_' .. status, 1)
+  tally_end(job, status, code)
   redis.call('PEXPIREAT', key('events', job.id), math.min(expires, now + KEEP_STREAM_MS))
   tell_end(job.id)
   if job.batch ~= '' then item_ended(job, status) end
@@ -259,7 +272,7 @@ end
 -- An end that no worker wrote: nobody may finish the job after it.
 local function end_unheld(job, status, code, detail)
   check_places(job)
-  end_job(job, status, 'worker', '', 'error_code', code, 'error_detail', detail)
+  end_job(job, status, code, detail, 'worker', '')
 end
 
 local function expire(job)

@@ -81,6 +81,7 @@ local function take_from_worker(job)
     count('worker_lost')
   else
     requeue(job, losses)
+    tally('redeliveries:worker_lost')
     count('requeued')
   end
 end

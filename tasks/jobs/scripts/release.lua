@@ -11,5 +11,6 @@ if job.cancel_requested == '1' then
   end_unheld(job, 'canceled', '', '')
 else
   requeue(job, job.losses)
+  tally('redeliveries:handed_back')
 end
 return 1

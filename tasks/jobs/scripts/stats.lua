@@ -1,27 +1,45 @@
--- ARGV: namespace. Answer: held, running, age of the oldest waiting job in ms, live workers, stale finishes, then for
--- every fingerprint and priority with waiting jobs: fingerprint, priority, number.
-local function number_running()
-  local running = 0
-  for _, id in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do
-    if redis.call('HGET', key('job', id), 'status') == 'running' then running = running + 1 end
-  end
-  return running
-end
+-- ARGV: namespace. Answer: age of the oldest waiting job in ms, live workers, stale finishes, leases that have run out,
+-- batches that have not ended, their items that are not jobs yet; for every priority the held jobs and those of them
+-- that run; the models with a worker lately; for every fingerprint and priority with waiting jobs: itself, their number.
+local LATELY_MS = 600000
 
-local oldest = redis.call('ZRANGE', key('queued'), 0, 0, 'WITHSCORES')[2]
-local answer = {
-  redis.call('ZCARD', key('leases')),
-  number_running(),
-  oldest and now - tonumber(oldest) or 0,
-  redis.call('ZCOUNT', key('workers'), now, '+inf'),
-  number_in(key('counters'), 'stale_finishes'),
-}
-for _, fingerprint in ipairs(redis.call('ZRANGE', key('seen'), 0, -1)) do
-  for _, priority in ipairs(PRIORITIES) do
-    local waiting = redis.call('ZCARD', key('queue', fingerprint, priority))
-    if waiting > 0 then
-      for _, value in ipairs({fingerprint, priority, waiting}) do table.insert(answer, value) end
+local held, running = {}, {}
+for i in ipairs(PRIORITIES) do held[i], running[i] = 0, 0 end
+local function count_held(id)
+  local status, priority = unpack(redis.call('HMGET', key('job', id), 'status', 'priority'))
+  for i, each in ipairs(PRIORITIES) do
+    if each == priority then
+      held[i] = held[i] + 1
+      if status == 'running' then running[i] = running[i] + 1 end
     end
   end
 end
-return answer
+for _, id in ipairs(redis.call('ZRANGE', key('leases'), 0, -1)) do count_held(id) end
+
+local items_waiting = 0
+local unfinished = redis.call('HGETALL', key('unfinished'))
+for i = 1, #unfinished, 2 do
+  items_waiting = items_waiting + unfinished[i + 1] - redis.call('HLEN', key('batch_live', unfinished[i]))
+end
+
+local queues = {}
+for _, fingerprint in ipairs(redis.call('ZRANGE', key('seen'), 0, -1)) do
+  for _, priority in ipairs(PRIORITIES) do
+    local waiting = redis.call('ZCARD', key('queue', fingerprint, priority))
+    if waiting > 0 then table.insert(queues, {fingerprint, priority, waiting}) end
+  end
+end
+
+local oldest = redis.call('ZRANGE', key('queued'), 0, 0, 'WITHSCORES')[2]
+return {
+  oldest and now - tonumber(oldest) or 0,
+  redis.call('ZCOUNT', key('workers'), now, '+inf'),
+  number_in(key('counters'), 'stale_finishes'),
+  redis.call('ZCOUNT', key('leases'), '-inf', now),
+  math.floor(#unfinished / 2),
+  items_waiting,
+  held,
+  running,
+  redis.call('ZRANGEBYSCORE', key('seen'), now - LATELY_MS, '+inf'),
+  queues,
+}

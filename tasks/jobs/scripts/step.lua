@@ -44,7 +44,10 @@ end
 
 local function step(id, attempt, started, num_tokens, started_ms, first_token_ms, pieces)
   local job = find_job(id)
-  if not held_by(job, worker, attempt) then return {'lost', '', 0} end
+  if not held_by(job, worker, attempt) then
+    tally('stale_steps')
+    return {'lost', '', 0}
+  end
   redis.call('ZADD', key('leases'), now + lease_ms, id)
   if started then mark_started(job, started_ms) end
   if num_tokens > 0 then mark_first_token(job, first_token_ms) end

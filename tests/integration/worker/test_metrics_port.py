@@ -38,6 +38,7 @@ def test_the_port_shows_what_the_engine_did() -> None:
         "neoserve_engine_kv_tokens 8192.0",
         "neoserve_engine_new_tokens_total 3.0",
         "neoserve_engine_batch_size_sum 4.0",
+        'neoserve_engine_step_seconds_count{phase="mixed"} 1.0',
         "neoserve_worker_slots_in_use 3.0",
     ):
         assert line in text

@@ -72,8 +72,8 @@ def test_the_queue_is_read_at_scrape_time(app: Flask, worker: FakeWorker) -> Non
 
     text = client.get("/metrics").text
 
-    assert 'neoserve_jobs{state="queued"} 3.0' in text
-    assert 'neoserve_jobs{state="running"} 1.0' in text
+    assert 'neoserve_jobs{priority="normal",state="queued"} 3.0' in text
+    assert 'neoserve_jobs{priority="high",state="running"} 1.0' in text
     assert f'neoserve_queue_depth{{fingerprint="{FINGERPRINT}",priority="normal"}} 2.0' in text
     assert "neoserve_queue_oldest_age_seconds" in text
     assert "neoserve_store_up 1.0" in text

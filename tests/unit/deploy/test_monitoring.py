@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import fakeredis
 from prometheus_client import CollectorRegistry
 
 from api.access import QUIET_ROUTES
 from api.metrics import ApiMetrics
+from api.queue_collector import QueueCollector
+from tasks.jobs.store import JobStore
 from tasks.worker.metrics import WorkerMetrics
 
 from .files import ROOT, load, seconds
@@ -16,7 +19,7 @@ from .files import ROOT, load, seconds
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 
 
-def series(registry: CollectorRegistry) -> set[str]:
+def series(registry: CollectorRegistry | QueueCollector) -> set[str]:
     return {family.name + suffix for family in registry.collect() for suffix in SUFFIXES[family.type]}
 
 
@@ -27,7 +30,8 @@ def rules() -> list[dict[str, Any]]:
 def test_every_metric_in_a_rule_is_one_that_the_code_has() -> None:
     used = {name for rule in rules() for name in re.findall(r"\bneoserve_\w+", rule["expr"])}
     assert used
-    assert used <= series(ApiMetrics().registry) | series(WorkerMetrics().registry)
+    queue = QueueCollector(JobStore(fakeredis.FakeRedis(decode_responses=True)))
+    assert used <= set().union(*map(series, (ApiMetrics().registry, WorkerMetrics().registry, queue)))
 
 
 def test_every_recorded_series_in_a_rule_is_recorded() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 import pytest
 
@@ -268,12 +269,21 @@ def test_the_log_has_one_line_per_job_and_no_prompt(
     assert "secret" not in caplog.text
 
 
-def test_what_a_job_took_is_counted(running: Worker) -> None:
+def test_what_a_job_took_is_counted_in_redis(running: Worker) -> None:
     running.submit("j")
     run(running)
-    assert running.count("neoserve_worker_generated_tokens_total") == 20
-    for name in ("queue", "first_token", "generation"):
-        assert running.count(f"neoserve_worker_{name}_seconds_count") == 1
+    counters = running.store.counters()
+    assert counters.count("generated_tokens") == 20
+    for series in (("queue_wait", "normal"), ("first_token",), ("token",), ("latency", "async")):
+        assert sum(counters.distribution(*series).buckets.values()) == 1
+
+
+def test_the_last_claim_is_known(running: Worker) -> None:
+    run(running)
+    assert running.count("neoserve_worker_last_claim_timestamp_seconds") == 0
+    running.submit("j")
+    run(running)
+    assert running.count("neoserve_worker_last_claim_timestamp_seconds") == pytest.approx(time.time(), abs=60)
 
 
 def test_no_thread_is_left_inside_when_jobs_come_and_go(running: Worker) -> None:

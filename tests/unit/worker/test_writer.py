@@ -99,7 +99,7 @@ def test_a_result_whose_confirmation_got_lost_is_recorded_once(worker: Worker) -
     assert worker.writer.exchange()
     assert worker.held("j") is None
     assert worker.count("neoserve_worker_jobs_total", outcome="succeeded", code="") == 1
-    assert worker.count("neoserve_worker_stale_writes_total") == 0
+    assert worker.count("neoserve_worker_jobs_total", outcome="lost", code="") == 0
     assert worker.store.stats().num_stale_finishes == 0
 
 
@@ -193,7 +193,7 @@ def test_a_lost_job_is_dropped_without_a_word(worker: Worker) -> None:
     worker.writer.exchange()
     assert held.settled.is_set()
     assert all(each.cancel_requested for each in held.generations)
-    assert worker.count("neoserve_worker_stale_writes_total") == 1
+    assert worker.count("neoserve_worker_jobs_total", outcome="lost", code="") == 1
     job = worker.store.get("j")
     assert (job.status, job.attempt) == (JobStatus.QUEUED, 2)
     assert streamed(worker) == ""
@@ -206,7 +206,7 @@ def test_a_result_that_comes_too_late_is_refused_and_counted(worker: Worker) -> 
     worker.store.claim_next("worker-2", FINGERPRINT, "n")
     worker.writer.exchange()
     assert worker.held("j") is None
-    assert worker.count("neoserve_worker_stale_writes_total") == 1
+    assert worker.count("neoserve_worker_jobs_total", outcome="lost", code="") == 1
     assert worker.store.get("j").status is JobStatus.QUEUED
 
 

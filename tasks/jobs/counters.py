@@ -1,0 +1,43 @@
+"""What has become of all jobs since the namespace exists: the scripts count transitions as they make them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+#: Instead of a bound, in microseconds.
+SUM = "sum"
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Of seconds."""
+
+    buckets: Mapping[float, int]  #: By upper bound: how many were longer than the next lower one.
+    sum_seconds: float
+
+
+class Counters:
+    """A series is its name and its labels, in the order of scripts/tally.lua."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._values = {
+            tuple(field.split(":")): int(value) for field, value in fields.items() if value.isdecimal()
+        }
+
+    def count(self, *series: str) -> int:
+        """0 as long as it has not happened."""
+        return self._values.get(series, 0)
+
+    def labels(self, name: str) -> Iterator[tuple[str, ...]]:
+        """Of all series of this name that have happened."""
+        return (series[1:] for series in self._values if series[0] == name)
+
+    def distribution(self, *series: str) -> Distribution:
+        width = len(series)
+        buckets = {
+            float(known[width]) / 1000: number
+            for known, number in self._values.items()
+            if len(known) == width + 1 and known[:width] == series and known[width] != SUM
+        }
+        return Distribution(buckets=buckets, sum_seconds=self.count(*series, SUM) / 1e6)

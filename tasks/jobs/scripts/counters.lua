@@ -1,0 +1,2 @@
+-- ARGV: namespace. Answer: all counters, as fields and values.
+return redis.call('HGETALL', key('counters'))
