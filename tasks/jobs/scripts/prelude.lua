@@ -139,8 +139,10 @@ local function read_flow(fingerprint, ...)
 end
 
 -- For the metrics. No job depends on it: where somebody has overwritten the counters, nothing is counted.
+local COUNTERS = key('counters')
+
 local function tally(series, by)
-  redis.pcall('HINCRBY', key('counters'), series, string.format('%d', math.floor(by or 1)))
+  redis.pcall('HINCRBY', COUNTERS, series, by and string.format('%d', math.floor(by)) or '1')
 end
 
 -- How it was submitted; a version that did not say knew no streams.
@@ -261,7 +263,7 @@ local function end_job(job, status, code, detail, ...)
   if job.idempotency ~= '' then redis.call('PEXPIREAT', key('idempotency', job.idempotency), expires) end
   redis.call('SET', key('tombstone', job.id), job.owner, 'PXAT', expires + KEEP_TOMBSTONE_MS)
   redis.call('ZADD', key('index'), expires, job.id)
-  tally('ended_' .. status)
+  tally_end(job, status, code)
   tally_end(job, status, code)
   redis.call('PEXPIREAT', key('events', job.id), math.min(expires, now + KEEP_STREAM_MS))
   tell_end(job.id)

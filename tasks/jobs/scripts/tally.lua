@@ -2,7 +2,7 @@
 -- its name, its labels, and of a histogram an upper bound in ms or `sum` in microseconds. Of bounds a bucket has only
 -- what is its own. tasks/jobs/counters.py reads them.
 
-local function observe(series, bounds, ms)
+local function observe(name, bounds, ms)
   local bucket = 'inf'
   for _, bound in ipairs(bounds) do
     if ms <= bound then
@@ -10,8 +10,8 @@ local function observe(series, bounds, ms)
       break
     end
   end
-  tally(series .. ':' .. bucket)
-  tally(series .. ':sum', ms * 1000)
+  tally(name .. ':' .. bucket)
+  tally(name .. ':sum', ms * 1000)
 end
 
 local function phase_of(job)
@@ -28,8 +28,9 @@ end
 
 function tally_end(job, status, code)
   local num_tokens = tonumber(job.num_tokens) or 0
-  tally(table.concat({'ended', status, code, job.priority}, ':'))
-  if num_tokens > 0 then tally('generated_tokens', num_tokens) end
+  tally('ended_' .. status)
+  tally('ended:' .. status .. ':' .. code .. ':' .. job.priority)
+  tally('generated_tokens', num_tokens)
   if status == 'canceled' then
     tally('canceled:' .. phase_of(job))
   else
