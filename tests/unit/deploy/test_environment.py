@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields
 from typing import Any
@@ -31,7 +32,9 @@ from .files import (
 SETTINGS: dict[str, type[Any]] = {"api": ApiSettings, "worker": WorkerSettings}
 
 #: What other programs in these files read; see their own documentation.
-FOREIGN = {"CE_BROKER_URL", "CE_DEFAULT_QUEUE_NAME", "CE_QUEUES", "CE_RETRY_INTERVAL"}
+FOREIGN = {
+    *("CE_BROKER_URL", "CE_DEFAULT_QUEUE_NAME", "CE_QUEUES", "CE_RETRY_INTERVAL", "CE_WORKER_TIMEOUT"),
+}
 
 FILES = [
     *("Dockerfile.api", "Dockerfile.worker", "docker-compose.yml", "prometheus.yml", "alert_rules.yml"),
@@ -81,6 +84,21 @@ def test_the_exporter_watches_our_queue_and_outlives_its_broker() -> None:
     assert exporter["CE_QUEUES"] == exporter["CE_DEFAULT_QUEUE_NAME"] == QUEUE_NAME
     assert exporter["CE_BROKER_URL"] == services()["worker"]["environment"]["REDIS_URL"]
     assert int(exporter["CE_RETRY_INTERVAL"]) > 0
+
+
+def test_the_exporter_has_the_same_settings_in_the_cluster() -> None:
+    declared = {each["name"]: each for each in containers()["celery-exporter"]["env"]}
+    address = declared.pop("CE_BROKER_URL")["valueFrom"]["configMapKeyRef"]
+    compose = dict(services()["celery-exporter"]["environment"])
+    assert compose.pop("CE_BROKER_URL") == cluster_environment()[address["key"]]
+    assert {name: each["value"] for name, each in declared.items()} == compose
+    assert containers()["celery-exporter"]["image"] == services()["celery-exporter"]["image"]
+
+
+def test_workers_tell_the_exporter_of_their_tasks() -> None:
+    [command] = [json.loads(rest) for word, rest in final_stage("worker") if word == "CMD"]
+    for given in (services()["worker"]["command"], containers()["worker"]["args"]):
+        assert given == [*command, "--task-events"]
 
 
 def test_the_code_knows_the_version_that_is_packaged() -> None:

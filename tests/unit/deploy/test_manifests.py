@@ -156,6 +156,11 @@ def test_config_maps_that_a_pod_names_are_generated(name: str) -> None:
     generated = {each["name"] for each in kustomization()["configMapGenerator"]}
     [container] = pod(name)["containers"]
     named = {each["configMapRef"]["name"] for each in container.get("envFrom", [])}
+    named |= {
+        each["valueFrom"]["configMapKeyRef"]["name"]
+        for each in container.get("env", [])
+        if "valueFrom" in each
+    }
     named |= {each["configMap"]["name"] for each in pod(name).get("volumes", []) if "configMap" in each}
     assert named <= generated
 
