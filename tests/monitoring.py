@@ -61,6 +61,8 @@ class Server:
 
 
 class Prometheus(Server):
+    """It repeats an alert after a second: the first time it may not know its Alertmanager yet."""
+
     def __init__(self, folder: Path, configuration: Path) -> None:
         port = free_port()
         super().__init__(
@@ -69,6 +71,7 @@ class Prometheus(Server):
             f"--config.file={configuration}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}",
+            "--rules.alert.resend-delay=1s",
             port=port,
         )
 

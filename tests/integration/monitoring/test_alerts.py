@@ -68,6 +68,7 @@ def test_a_redis_that_is_stopped_pages_until_it_is_back(watched: Watched) -> Non
     watched.receiver.wait_for("pages", "RedisDown", "resolved", since=since)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_pages_until_another_is_there(watched: Watched) -> None:
     since = len(watched.receiver.told)
     watched.worker.signal(signal.SIGKILL)
