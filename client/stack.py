@@ -149,7 +149,7 @@ class Stack:
         if metrics:
             self._console.say(f"metrics on port {', '.join(metrics)}")
         if plan.monitoring is not None:
-            self._console.say(f"Prometheus watches them on {plan.monitoring.url}, its alerts are on /alerts")
+            self._console.say(f"Prometheus, with the alerts, on {plan.monitoring.url}")
         seconds = time.monotonic() - self._started_at
         self._console.say(f"ready on {plan.url} after {seconds:.1f} s. Ctrl-C ends it. Try:")
         lines = [

@@ -18,7 +18,8 @@ START_SECONDS = 30
 def required_program(*names: str) -> Path:
     """The first of these that is installed, or there is no test."""
     found = find_program(*names)
-    require_service(found is not None, f"{names[0]} is not installed; `make test` can unpack Debian's")
+    packages = "prometheus prometheus-alertmanager prometheus-redis-exporter"
+    require_service(found is not None, f"{names[0]} is not installed: apt install {packages}")
     assert found is not None
     return found
 

@@ -30,7 +30,7 @@ def test_prometheus_sees_every_process_and_is_kept_running(start_up: StartUp) ->
     ports = {f"NEOSERVE_{part}METRICS_PORT": str(free_port()) for part in ("", "WORKER_")}
     up = start_up("--monitoring", "--workers", 2, "--model", SCRIPTED, **ports)
     up.wait_until_ready()
-    url = up.terminal.wait_for(r"Prometheus watches them on (http://127\.0\.0\.1:\d+)")[1]
+    url = up.terminal.wait_for(r"Prometheus, with the alerts, on (http://127\.0\.0\.1:\d+)")[1]
     everyone = {"api": 1, "worker": 2, "prometheus": 1}
     wait_until(lambda: targets(url) == everyone, "everything is scraped", seconds=30)
     groups = httpx.get(f"{url}/api/v1/rules", timeout=5).json()["data"]["groups"]

@@ -23,7 +23,7 @@ INTERVAL = "500ms"
 
 
 def hurried(name: str) -> Any:
-    """One of our files, in which every minute is a second: `for: 2m` and `[5m]`, but no threshold in seconds."""
+    """One of our files, with every minute a second: `for: 2m` and `[5m]`, but no threshold in seconds."""
     return yaml.safe_load(re.sub(r"\b(\d+)m\b", r"\1s", (ROOT / name).read_text(encoding="utf-8")))
 
 

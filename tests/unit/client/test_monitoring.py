@@ -64,7 +64,7 @@ def test_what_is_installed_goes_before_what_was_unpacked(
 def test_rules_that_are_not_there_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert require_rules().name == "alert_rules.yml"
     monkeypatch.setattr(monitoring, "RULES", (tmp_path / "alert_rules.yml",))
-    with pytest.raises(StartFailed, match="alert_rules.yml is not there"):
+    with pytest.raises(StartFailed, match=r"alert_rules\.yml is not there. Install NeoServe again"):
         require_rules()
 
 
