@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from api.settings import ApiSettings
 from client import ports
 from client.child import ChildSpec
 from client.data_folder import default_folder
+from client.errors import StartFailed
+from client.monitoring import Monitoring, require_prometheus, require_rules
 from client.processes import (
     ROOT,
     api_command,
@@ -23,6 +25,9 @@ from tasks.worker.health_file import VARIABLE
 from tasks.worker.settings import WorkerSettings
 
 WORKER_MARGIN_SECONDS = 10.0
+
+#: Where Prometheus listens by itself.
+PROMETHEUS_PORT = 9090
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +42,12 @@ class Plan:
     environ: Mapping[str, str]
     api_metrics_port: int
     worker_metrics_ports: tuple[int, ...]
+    monitoring: Monitoring | None
 
     @property
     def url(self) -> str:
         """Where this machine reaches the API."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.api.host, self.api.host)  # noqa: S104 compared
-        return f"http://{host}:{self.api.port}"
+        return f"http://{reachable(self.api.host)}:{self.api.port}"
 
     def api_spec(self, redis_url: str, keeps_open: tuple[int, ...]) -> ChildSpec:
         return ChildSpec(
@@ -100,6 +105,7 @@ def make_plan(
     workers: int,
     model: str | None,
     data: Path | None,
+    monitoring: bool = False,
 ) -> Plan:
     """What the options say goes before the environment. Raises InvalidSetting and StartFailed."""
     require_api()
@@ -129,7 +135,35 @@ def make_plan(
         environ=merged,
         api_metrics_port=api_metrics_port,
         worker_metrics_ports=tuple(worker_metrics_ports),
+        monitoring=plan_monitoring(api, worker, api_metrics_port, worker_metrics_ports)
+        if monitoring
+        else None,
     )
+
+
+def plan_monitoring(
+    api: ApiSettings, worker: WorkerSettings, api_port: int, worker_ports: Sequence[int]
+) -> Monitoring:
+    """Raises StartFailed where there is no Prometheus or nothing for it to look at."""
+    binary, rules = require_prometheus(), require_rules()
+    for name, port in (
+        ("NEOSERVE_METRICS_PORT", api_port),
+        ("NEOSERVE_WORKER_METRICS_PORT", worker_ports[0]),
+    ):
+        if not port:
+            raise StartFailed(f"--monitoring needs the metrics that {name}=0 turns off. Unset it.")
+    return Monitoring(
+        binary=binary,
+        rules=rules,
+        port=ports.first_free(PROMETHEUS_PORT, {api.port, api_port, *worker_ports}),
+        api=f"{reachable(api.host)}:{api_port}",
+        workers=[f"{reachable(worker.metrics_host)}:{port}" for port in worker_ports],
+    )
+
+
+def reachable(host: str) -> str:
+    """By which this machine reaches what listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 compared
 
 
 def metrics_ports(api: ApiSettings, worker: WorkerSettings, workers: int) -> list[int]:

@@ -32,6 +32,7 @@ STILL_WAITING_SECONDS = 15.0
 API_STOP_SECONDS = 10.0
 
 SERVER_STOP_SECONDS = 10.0
+PROMETHEUS_STOP_SECONDS = 10.0
 
 #: A loaded machine and a large model need some of it; whoever needs more has a backlog.
 FIRST_PREDICTION_SECONDS = 60.0
@@ -68,6 +69,7 @@ class Stack:
         self._server: Kept | None = None
         self._api: Kept | None = None
         self._workers: list[Kept] = []
+        self._prometheus: Kept | None = None
         self._started_at = time.monotonic()
 
     def run(self) -> None:
@@ -104,7 +106,9 @@ class Stack:
         self._console.say(f"starting the API and {workers} with the model {plan.worker.model}")
         self._api = self._supervisor.add(plan.api_spec(url, inherited))
         self._workers = [self._supervisor.add(spec) for spec in plan.worker_specs(url, inherited, folder)]
-        self._wait_for(self._children())
+        if plan.monitoring is not None:
+            self._prometheus = self._supervisor.add(plan.monitoring.spec(folder / "prometheus", inherited))
+        self._wait_for([*self._children(), *([self._prometheus] if self._prometheus else [])])
 
     def _start_server(self, folder: DataFolder) -> str:
         """Returns the URL of the embedded server when it is ready."""
@@ -144,6 +148,8 @@ class Stack:
         ]
         if metrics:
             self._console.say(f"metrics on port {', '.join(metrics)}")
+        if plan.monitoring is not None:
+            self._console.say(f"Prometheus, with the alerts, on {plan.monitoring.url}")
         seconds = time.monotonic() - self._started_at
         self._console.say(f"ready on {plan.url} after {seconds:.1f} s. Ctrl-C ends it.")
         self._console.say("open it in a browser, or try:")
@@ -186,6 +192,8 @@ class Stack:
             if self._api is not None:
                 self._supervisor.stop([self._api], API_STOP_SECONDS, self._hurried)
             self._supervisor.stop(self._workers, self._plan.worker_stop_seconds, self._hurried)
+            if self._prometheus is not None:
+                self._supervisor.stop([self._prometheus], PROMETHEUS_STOP_SECONDS, self._hurried)
             if self._server is not None:
                 self._supervisor.stop([self._server], SERVER_STOP_SECONDS, lambda: self._signals.count > 2)
         finally:

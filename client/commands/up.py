@@ -27,7 +27,10 @@ from client.stop_signals import StopSignals
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the jobs; else one per port below ~/.local/share/neoserve.",
 )
-def up(port: int | None, host: str | None, workers: int, model: str | None, data: Path | None) -> None:
+@click.option("--monitoring", is_flag=True, help="Also run Prometheus with the alerts, if it is installed.")
+def up(
+    port: int | None, host: str | None, workers: int, model: str | None, data: Path | None, monitoring: bool
+) -> None:
     """Run everything in this terminal until Ctrl-C: a server for the jobs, workers and the API.
 
     The server is an embedded Valkey, or the one that REDIS_URL names. Ctrl-C lets what runs finish; a second
@@ -39,7 +42,15 @@ def up(port: int | None, host: str | None, workers: int, model: str | None, data
     from client.stack import Stack
 
     warn_of_misspelt(os.environ)
-    plan = make_plan(environ=os.environ, port=port, host=host, workers=workers, model=model, data=data)
+    plan = make_plan(
+        environ=os.environ,
+        port=port,
+        host=host,
+        workers=workers,
+        model=model,
+        data=data,
+        monitoring=monitoring,
+    )
     names = ["neoserve", *(f"worker-{number}" for number in range(1, workers + 1))]
     with StopSignals() as signals:
         Stack(plan, Console(sys.stdout, width=max(map(len, names))), signals).run()

@@ -34,6 +34,7 @@ SETTINGS: dict[str, type[Any]] = {"api": ApiSettings, "worker": WorkerSettings}
 #: What other programs in these files read; see their own documentation.
 FOREIGN = {
     *("CE_BROKER_URL", "CE_DEFAULT_QUEUE_NAME", "CE_QUEUES", "CE_RETRY_INTERVAL", "CE_WORKER_TIMEOUT"),
+    "REDIS_ADDR",
 }
 
 FILES = [
@@ -133,10 +134,14 @@ def test_a_workers_health_check_is_whether_it_is_ready() -> None:
     assert health_check("worker").endswith('CMD ["python", "-m", "tasks.worker.probe", "ready"]')
 
 
-def test_compose_publishes_the_api_and_prometheus_on_this_machine_only() -> None:
+def test_compose_publishes_what_people_look_at_on_this_machine_only() -> None:
     published = {name: each["ports"] for name, each in services().items() if "ports" in each}
     port = ApiSettings().port
-    assert published == {"api": [f"127.0.0.1:{port}:{port}"], "prometheus": ["127.0.0.1:9090:9090"]}
+    assert published == {
+        "api": [f"127.0.0.1:{port}:{port}"],
+        "prometheus": ["127.0.0.1:9090:9090"],
+        "alertmanager": ["127.0.0.1:9093:9093"],
+    }
 
 
 def test_prometheus_scrapes_the_ports_of_the_settings() -> None:
@@ -146,7 +151,9 @@ def test_prometheus_scrapes_the_ports_of_the_settings() -> None:
     assert (by_name["names"], by_name["port"]) == (["worker"], WorkerSettings().metrics_port)
     [exporter] = scrapes["celery-exporter"]["static_configs"]
     assert exporter["targets"] == ["celery-exporter:9808"]
-    assert {"api", "worker", "celery-exporter"} <= set(services())
+    assert set(scrapes) - {"prometheus"} <= set(services())
+    [told] = load("prometheus.yml")["alerting"]["alertmanagers"]
+    assert told["static_configs"] == scrapes["alertmanager"]["static_configs"]
 
 
 def test_containers_are_reachable_from_outside_themselves() -> None:
