@@ -28,7 +28,7 @@ export class History {
     if (!run.id) return;
     if (!this.runs.includes(run)) this.add(run);
     const { state, links } = this.items.get(run);
-    const text = run.job ? outcome(run.job) : "Under way";
+    const text = run.job ? outcome(run.job) : run.over ? "Stopped" : "Under way";
     if (state.textContent === text) return;
     state.textContent = text;
     links.replaceChildren(this.link(run));
@@ -66,7 +66,7 @@ export class History {
   }
 
   keep() {
-    const runs = this.runs.map(({ request, id, job }) => ({ request, id, job }));
+    const runs = this.runs.filter((run) => run.job || !run.over).map(({ request, id, job }) => ({ request, id, job }));
     try {
       sessionStorage.setItem(KEPT, JSON.stringify(runs));
     } catch {

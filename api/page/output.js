@@ -30,7 +30,8 @@ export class Output {
     const run = this.run;
     if (!run) return;
     const [state, more] = standing(run);
-    byId("state").replaceChildren(make("strong", state), make("span", more));
+    const line = [make("strong", state), make("span", more)];
+    if (byId("state").textContent !== state + more) byId("state").replaceChildren(...line);
     document.title = `${state} · NeoServe`;
     // What is hidden loses the focus, and with it the place of who has no mouse.
     if (run.over && document.activeElement === this.cancel) byId("generate").focus();

@@ -19,8 +19,9 @@ export function standing(run) {
     case "ended":
       return [stateOf(run.job), ending(run.job)];
     case "dropped":
-      return ["Canceled", "before it was sent"];
+      return ["Canceled", ""];
     default:
+      if (run.id) return ["Stopped", ""];
       return ["Not accepted", run.error.errors?.length ? "correct what is marked above" : ""];
   }
 }
@@ -44,7 +45,7 @@ function written({ attempt, progress, startedAt }) {
 function ending({ usage, metrics }) {
   const tokens = usage?.completion_tokens;
   if (!tokens) return "";
-  const first = `first token after ${duration(metrics.ttft_s)}`;
+  const first = metrics.ttft_s !== null && `first token after ${duration(metrics.ttft_s)}`;
   return joined(count(tokens, "token"), first, pace(tokens, metrics.generate_s));
 }
 

@@ -219,6 +219,24 @@ def test_a_lost_worker_begins_the_text_anew(sheet: Sheet) -> None:
     expect(sheet.written).to_have_text(" attempt 2")
 
 
+def test_a_job_that_is_gone_after_a_reload_is_said_to_be_and_then_forgotten(
+    sheet: Sheet, service: PageService
+) -> None:
+    service.occupy()
+    sheet.ask()
+    expect(sheet.state).to_contain_text("Number 1 in the queue")
+    gone = {"status": 410, "json": {"code": "gone", "detail": "The job is no longer in store."}}
+    sheet.page.route("**/events", lambda route: route.fulfill(**gone))
+    sheet.page.reload()
+    expect(sheet.state).to_contain_text("Stopped")
+    expect(sheet.notice).to_contain_text("This job is no longer kept.")
+    expect(sheet.page.locator("#history li")).to_contain_text("Stopped")
+    sheet.page.reload()
+
+    expect(sheet.state).to_have_text("Ready")
+    expect(sheet.page.locator("#history li")).to_have_count(0)
+
+
 def test_a_job_that_failed_says_why(sheet: Sheet) -> None:
     error = {"code": "worker_lost", "detail": "The job lost 3 workers."}
     job = {"status": "failed", "error": error, "result": None, "usage": None, "parameters": {"seed": 1}}
