@@ -55,7 +55,7 @@ class MetricFiles:
         place = next(number for number in range(len(self._taken) + 1) if number not in self._taken)
         for kind in (*COUNTS, GAUGES):
             with self._file(kind, place).open("ab") as file:
-                os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
+                file.write(bytes(max(0, FILE_BYTES - file.tell())))
         self._taken.add(place)
         return place
 
