@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, values
 
 from api import gunicorn_conf, metric_files
-from api.metric_files import FILE_BYTES, VARIABLE, MetricFiles
+from api.metric_files import FILE_BYTES, PREFIX, VARIABLE, MetricFiles
 
 
 @pytest.fixture
@@ -72,10 +74,20 @@ def test_the_room_is_taken_before_a_worker_needs_it(files: MetricFiles, folder: 
     assert sizes == {f"{kind}_{place}.db": FILE_BYTES for kind in ("counter", "histogram", "gauge_livesum")}
 
 
-def test_what_a_predecessor_of_the_same_number_has_left_is_removed(folder: Path) -> None:
-    MetricFiles().take_place()  # It was killed.
+def ended_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_killed_predecessors_have_left_is_removed(folder: Path) -> None:
+    MetricFiles().take_place()  # In a container the next one has its number.
+    (folder / f"{PREFIX}{os.getuid()}-{ended_process()}-a").mkdir()
+    other = folder / f"{PREFIX}{os.getuid()}-{os.getppid()}-a"
+    other.mkdir()
     files = MetricFiles()
-    assert len(list(folder.iterdir())) == 1
+    assert len(list(folder.iterdir())) == 2
+    assert other.exists()
     files.remove()
 
 
