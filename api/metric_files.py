@@ -19,6 +19,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 #: Read by prometheus_client.
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
+#: Of the folder; then come the user and gunicorn's master.
+PREFIX = "neoserve-metrics-"
+
 COUNTS = ("counter", "histogram")
 GAUGES = "gauge_livesum"
 
@@ -39,15 +42,30 @@ def read(folder: Path) -> Iterable[Metric]:
     return families
 
 
+def remove_what_is_left() -> None:
+    """By predecessors that were killed. In a container such a one had the number of this process."""
+    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}{os.getuid()}-*"):
+        pid = left.name.split("-")[3]
+        if pid.isdecimal() and (int(pid) == os.getpid() or not is_alive(int(pid))):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 class MetricFiles:
     """Of one gunicorn, in whose master this is made."""
 
     def __init__(self) -> None:
-        # Of a predecessor that was killed: in a container it had the same number.
-        prefix = f"neoserve-metrics-{os.getuid()}-{os.getpid()}-"
-        for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
-            shutil.rmtree(left, ignore_errors=True)
-        self._folder = Path(tempfile.mkdtemp(prefix=prefix))
+        remove_what_is_left()
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getuid()}-{os.getpid()}-"))
         self._taken: set[int] = set()
 
     def take_place(self) -> int:
@@ -55,7 +73,7 @@ class MetricFiles:
         place = next(number for number in range(len(self._taken) + 1) if number not in self._taken)
         for kind in (*COUNTS, GAUGES):
             with self._file(kind, place).open("ab") as file:
-                os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
+                file.write(bytes(max(0, FILE_BYTES - file.tell())))
         self._taken.add(place)
         return place
 
