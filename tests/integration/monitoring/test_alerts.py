@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -43,6 +44,17 @@ def test_all_that_the_rules_name_is_there_and_nothing_fires_but_the_watchdog(wat
 def test_rules_are_evaluated_without_errors(watched: Watched) -> None:
     groups = watched.prometheus.get("/api/v1/rules")["data"]["groups"]
     assert [rule["lastError"] for group in groups for rule in group["rules"] if rule.get("lastError")] == []
+
+
+def test_prometheus_understands_every_query_of_the_runbook(watched: Watched) -> None:
+    page = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", page)
+    queries = [
+        each for each in quoted if re.match(r"(sum|rate|time|histogram_quantile)\b.*\(|\w+\{|neoserve_", each)
+    ]
+    assert len(queries) > 20
+    for each in queries:
+        watched.prometheus.query(each)
 
 
 def test_a_queue_that_stands_still_pages_until_it_moves(watched: Watched) -> None:

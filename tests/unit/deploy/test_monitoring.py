@@ -104,3 +104,8 @@ def test_the_exporter_has_time_to_ask_every_worker() -> None:
     ]
     timeout = seconds(exporter["scrape_timeout"])
     assert 5 <= timeout <= seconds(load("prometheus.yml")["global"]["scrape_interval"])
+
+
+def test_the_runbook_names_metrics_that_there_are() -> None:
+    named = set(re.findall(r"\b(?:neoserve|redis)_[a-z_]+", text("docs/runbook.md")))
+    assert named <= documented() | {name.removesuffix("_bucket") for name in documented()}
