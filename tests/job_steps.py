@@ -89,3 +89,16 @@ def read_texts(feed: Feed, number: int) -> list[str]:
 
     wait_until(read, f"{number} events are read")
     return texts
+
+
+def contents(store: JobStore) -> dict[str, Any]:
+    """Every key of the server with its value."""
+    read = {
+        "hash": store.client.hgetall,
+        "zset": lambda key: store.client.zrange(key, 0, -1, withscores=True),
+        "set": store.client.smembers,
+        "list": lambda key: store.client.lrange(key, 0, -1),
+        "stream": store.client.xrange,
+        "string": store.client.get,
+    }
+    return {key: read[store.client.type(key)](key) for key in store.client.scan_iter("*")}

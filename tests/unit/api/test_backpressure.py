@@ -13,6 +13,7 @@ from api.app import create_app
 from api.settings import ApiSettings
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
+from tests.job_steps import contents
 from tests.pace import set_pace
 from tests.unit.api.fakes import FakeWorker, LocalListener, register_test_model
 
@@ -33,19 +34,6 @@ def fill(client: FlaskClient, number: int = FULL) -> None:
 def post(client: FlaskClient, *, key: str = "", **fields: Any) -> TestResponse:
     headers = {"Idempotency-Key": key} if key else {}
     return client.post("/jobs", json={**BODY, **fields}, headers=headers)
-
-
-def contents(store: JobStore) -> dict[str, Any]:
-    """Every key of the server with its value."""
-    read = {
-        "hash": store.client.hgetall,
-        "zset": lambda key: store.client.zrange(key, 0, -1, withscores=True),
-        "set": store.client.smembers,
-        "list": lambda key: store.client.lrange(key, 0, -1),
-        "stream": store.client.xrange,
-        "string": store.client.get,
-    }
-    return {key: read[store.client.type(key)](key) for key in store.client.scan_iter("*")}
 
 
 def test_a_queued_job_shows_when_it_will_start(client: FlaskClient, store: JobStore) -> None:

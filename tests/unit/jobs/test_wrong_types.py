@@ -11,7 +11,7 @@ from tasks.jobs.models import JobStatus
 from tasks.jobs.protocol import ReapReport, RingMessage
 from tasks.jobs.store import JobStore
 from tests.factories import FINGERPRINT, make_card, make_new_job
-from tests.job_steps import WORKER, claim, claimed_ids, finish, step, submit, succeeded, text_piece
+from tests.job_steps import WORKER, claim, claimed_ids, contents, finish, step, submit, succeeded, text_piece
 from tests.time_travel import let_pass
 
 QUEUE = f"{FINGERPRINT}:normal"
@@ -78,10 +78,6 @@ def test_while_a_key_is_broken_jobs_stay_where_they_are_and_it_is_named(store: J
 
 #: Text in place of a whole number: what a script cannot count with, or not further.
 no_number = pytest.mark.parametrize("text", ["abc", "1.5", "inf", str(2**63 - 1)])
-
-
-def contents(store: JobStore) -> dict[str, bytes]:
-    return {key: store.client.dump(key) for key in store.client.scan_iter("*")}
 
 
 def not_counted(key: str) -> str:
