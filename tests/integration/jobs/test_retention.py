@@ -59,7 +59,8 @@ def run_all(store: JobStore) -> int:
         num_run += len(ended)
         job = store.get(ended[0].id, owner=ended[0].owner)
         if job.retry_of is None:
-            store.submit(same_again(job, f"retry-{job.id}", f"again-{job.id}"), max_queued=10_000)
+            again = same_again(job, f"retry-{job.id}", f"again-{job.id}", job.origin)
+            store.submit(again, max_queued=10_000)
     return num_run
 
 
