@@ -76,13 +76,10 @@ class JobStore(ModelCatalog, JobLists, Upkeep):
         return Submitted(job=placed(decode_job(rest[0]), *rest[1:]), created=verdict == "repeated")
 
     def expected_wait(self, new: NewJob) -> float | None:
-        """Seconds until a job would start that is submitted now; 0 where none waits. None when nothing was
-        measured."""
+        """Seconds until a job would start that is submitted now; 0 where workers have room. None when
+        nothing was measured."""
         num_ahead, flat = self._scripts.run("outlook", new.fingerprint, new.priority, new.owner)
-        backlog = decode_backlog(flat)
-        if not backlog.num_jobs:
-            return 0.0
-        return backlog.wait_seconds(new.priority, num_ahead, new.parameters.max_tokens)
+        return decode_backlog(flat).wait_seconds(new.priority, num_ahead, new.parameters.max_tokens)
 
     def get(self, job_id: str, *, owner: str = "") -> Job:
         """Raises JobNotFound (another owner's job is not found either), JobGone or OtherVersion."""

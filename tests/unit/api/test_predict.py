@@ -16,6 +16,7 @@ from tasks.jobs.models import JobStatus
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
 from tests.factories import FINGERPRINT
+from tests.pace import take_all_slots
 from tests.unit.api.fakes import (
     MODEL,
     FakeWorker,
@@ -94,6 +95,7 @@ def test_several_texts_come_with_or_without_the_prompt(client: FlaskClient, work
 
 
 def test_a_job_that_is_not_finished_in_time_is_handed_over(client: FlaskClient, store: JobStore) -> None:
+    take_all_slots(store)
     answer = client.post("/predict?wait=0.01", json=BODY)
 
     assert answer.status_code == 202
