@@ -51,6 +51,7 @@ _WITH_BATCHES = frozenset(
         "batch_start",
         "cancel",
         "claim",
+        "expire",
         "finish",
         "reap",
         "release",

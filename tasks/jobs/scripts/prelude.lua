@@ -115,6 +115,11 @@ local function past_deadline(job)
   return job.deadline_at ~= '' and tonumber(job.deadline_at) <= now
 end
 
+-- It has expired, and nobody has seen to it yet.
+local function is_overdue(job)
+  return job.status == 'queued' and job.worker == '' and past_deadline(job) and not is_foreign(job)
+end
+
 -- Its id; '' where somebody has overwritten the stream, which must not keep its job from ending.
 local function add_event(job, event, ...)
   local id = redis.pcall('XADD', key('events', job.id), '*', 'event', event, 'attempt', job.attempt, ...)

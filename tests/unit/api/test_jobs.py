@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 from tasks.jobs.models import JobError, JobStatus, Row
 from tasks.jobs.protocol import Outcome, Verdict
+from tasks.jobs.store import JobStore
 from tests.pace import take_all_slots
 from tests.unit.api.fakes import FakeWorker, LocalListener, cancel, fail
 from tests.waiting import wait_until

@@ -25,9 +25,9 @@ from tasks.jobs.protocol import Outcome
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
 from tests.job_steps import claim, finish, step, text_piece
+from tests.pace import take_all_slots
 from tests.sse import ACCEPT, Reader, Sent, parse, parse_bytes
 from tests.time_travel import let_pass
-from tests.pace import take_all_slots
 from tests.unit.api.fakes import LocalListener
 
 BODY = {"text": "Once upon a time", "max_new_tokens": 10}

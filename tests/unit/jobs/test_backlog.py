@@ -140,22 +140,25 @@ def test_jobs_that_workers_have_claimed_and_found_no_room_for_come_first(store: 
     assert store.expected_wait(make_new_job()) == pytest.approx(6 + 2 * TOKENS / 10, rel=0.3)
 
 
-def test_slots_are_free_again_however_their_job_has_left(store: JobStore) -> None:
+@pytest.mark.parametrize("how", ["finished", "released", "lost"])
+def test_slots_are_free_again_however_their_job_has_left(store: JobStore, how: str) -> None:
     register(store, slots=1)
-    for leave in (
-        lambda taken: finish(store, taken),
-        lambda taken: store.release(WORKER, taken.job.id, taken.attempt) and store.cancel(taken.job.id),
-        lambda taken: let_pass(store, 11) or store.reap() and store.cancel(taken.job.id),
-    ):
-        submit(store)
-        taken = claim(store)
-        assert store.expected_wait(make_new_job()) is None
-        leave(taken)
+    submit(store, "a")
+    taken = claim(store)
+    assert store.expected_wait(make_new_job()) is None
+    if how == "finished":
+        finish(store, taken)
+    elif how == "released":
+        store.release(WORKER, "a", taken.attempt)
+        store.cancel("a")
+    else:
+        let_pass(store, 11)
         register(store, slots=1)
-        assert store.expected_wait(make_new_job()) == 0
-        assert not store.client.exists(
-            *(f"{store.namespace}:{name}:{FINGERPRINT}" for name in ("claimed", "ends"))
-        )
+        assert store.reap().requeued == 1
+        store.cancel("a")
+    assert store.expected_wait(make_new_job()) == 0
+    for name in ("claimed", "ends"):
+        assert not store.client.exists(f"{store.namespace}:{name}:{FINGERPRINT}")
 
 
 def test_the_slots_of_a_worker_that_is_lost_are_no_room(store: JobStore) -> None:
