@@ -51,8 +51,8 @@ def test_the_pace_is_what_workers_get_done_while_jobs_wait(store: JobStore) -> N
         submit(store, id)
     run(store, claim(store), tokens_per_second=10)
 
-    # 40 tokens are left of the one that runs, at most, and a second has gone since it was heard of. The test itself
-    # takes time, too.
+    # At most 40 tokens are left of the one that runs, of which was heard a second ago. The test itself takes
+    # time, too.
     assert eta(store, "next") == pytest.approx(3, rel=0.4)
     assert eta(store, "after") == pytest.approx(3 + TOKENS / 10, rel=0.4)
 
