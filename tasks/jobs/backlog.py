@@ -32,6 +32,7 @@ class Backlog:
 
     lanes: Mapping[Priority, Lane]
     tokens_per_second: float | None  #: Of the whole fleet while it is busy; None: not measured lately.
+    likely_tokens_per_second: float | None  #: With all slots taken, as fast as its texts are now.
     num_free: int  #: Texts for which workers have room now.
     num_stuck: int  #: Jobs that workers have claimed and found no room for; they come before all that wait.
     seconds_until_end: float | None  #: Until the first held job ends, at most; None: not known.
@@ -51,14 +52,15 @@ class Backlog:
         free_in_seconds = self._seconds_until_free(usual)
         if free_in_seconds is None or not (num_ahead or self.num_stuck):
             return free_in_seconds
-        if self.tokens_per_second is None:
+        pace = self.tokens_per_second or self.likely_tokens_per_second
+        if pace is None:
             return None
         lanes = {
             each: replace(lane, tokens_each=lane.tokens_each or usual) for each, lane in self.lanes.items()
         }
         lanes[priority] = replace(lanes[priority], num_jobs=num_ahead)
-        seconds = seconds_until_claimed(lanes, priority, self.tokens_per_second)
-        return free_in_seconds + self.num_stuck * usual / self.tokens_per_second + seconds
+        seconds = seconds_until_claimed(lanes, priority, pace)
+        return free_in_seconds + self.num_stuck * usual / pace + seconds
 
     def seconds_until_gone(self, num_jobs: int) -> float | None:
         """Until so many jobs have left the queues. None when nothing was measured or nothing waits."""
@@ -82,10 +84,10 @@ def decode_backlog(flat: Sequence[str | int | None]) -> Backlog:
     """From what the scripts answer: `backlog` of prelude.lua."""
     values = [float(value or 0) for value in flat]
     now_ms, oldest_ms, end_ms, num_stuck = values[:4]
-    slots, rows, told_ms, run_tokens, run_ms = values[7:12]
+    slots, rows, row_pace, told_ms, run_tokens, run_ms = values[7:13]
     lanes = {}
     for i, priority in enumerate(Priority):
-        num_jobs, (num_tokens, came, came_ms) = values[4 + i], values[12 + 3 * i : 15 + 3 * i]
+        num_jobs, (num_tokens, came, came_ms) = values[4 + i], values[13 + 3 * i : 16 + 3 * i]
         lanes[priority] = Lane(
             num_jobs=int(num_jobs),
             tokens_each=max(num_tokens, 0.0) / num_jobs if num_jobs else 0.0,
@@ -99,6 +101,7 @@ def decode_backlog(flat: Sequence[str | int | None]) -> Backlog:
     return Backlog(
         lanes=lanes,
         tokens_per_second=1000 * run_tokens / run_ms if measured and lately else None,
+        likely_tokens_per_second=1000 * slots * row_pace or None if lately else None,
         num_free=0 if jams or num_stuck else max(0, int(slots - rows)),
         num_stuck=int(num_stuck),
         seconds_until_end=max(0.0, end_ms - now_ms) / 1000 if end_ms and lately else None,

@@ -209,7 +209,7 @@ local function backlog(fingerprint)
   local stuck = redis.pcall('ZCOUNT', key('claimed', fingerprint), '-inf', now - STARTS_WITHIN_MS)
   local oldest = redis.call('ZRANGE', key('queued'), 0, 0, 'WITHSCORES')[2]
   local answer = {now, measured(oldest), measured(not first.err and first[2]), type(stuck) == 'number' and stuck or 0}
-  local fields = {'slots', 'rows', 'told_at', 'run_tokens', 'run_ms'}
+  local fields = {'slots', 'rows', 'row_pace', 'told_at', 'run_tokens', 'run_ms'}
   for _, priority in ipairs(PRIORITIES) do
     table.insert(answer, queue_length(fingerprint, priority))
     for _, name in ipairs({'tokens_', 'came_', 'came_at_'}) do table.insert(fields, name .. priority) end
