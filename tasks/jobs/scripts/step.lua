@@ -6,6 +6,8 @@
 local worker, lease_ms = ARGV[2], tonumber(ARGV[3])
 local MAX_GAP_MS = 2000
 local MIN_RUN_MS = 200
+-- Of one command: Lua has room for some thousands.
+local MAX_ARGUMENTS = 1000
 local at, done = 3, 0
 -- Tokens behind the first, and the time that they took, over all rows; what the jobs still have to do.
 local made, made_ms, left = 0, 0, {}
@@ -89,8 +91,14 @@ local function note_pace(fingerprint)
     row_pace = made / made_ms
     note_flow(fingerprint, 'HSET', 'row_pace', string.format('%.6f', row_pace))
   end
-  for _, job in ipairs(left) do
-    redis.pcall('ZADD', key('ends', fingerprint), likely_end(job.tokens, job.rows, row_pace), job.id)
+  local ends = {}
+  for i, job in ipairs(left) do
+    table.insert(ends, likely_end(job.tokens, job.rows, row_pace))
+    table.insert(ends, job.id)
+    if #ends == MAX_ARGUMENTS or i == #left then
+      redis.pcall('ZADD', key('ends', fingerprint), unpack(ends))
+      ends = {}
+    end
   end
 end
 
