@@ -66,9 +66,6 @@ def estimate_wait(model: QueuedModel, priority: Priority, workers: list[LiveWork
     """Of a job that is submitted now; null without a worker and where nothing was measured."""
     if not workers:
         return None
-    has_room = any(worker.num_held < worker.num_slots for worker in workers)
-    if has_room and not model.backlog.num_jobs:
-        return 0.0
     num_ahead = model.backlog.lanes[priority].num_jobs
     seconds = model.backlog.wait_seconds(priority, num_ahead, USUAL_TOKENS)
     return None if seconds is None else round(seconds, 1)

@@ -10,6 +10,7 @@ from typing import Any
 from api.company import Guest
 from api.event_format import COMMENT, RETRY
 from api.job_events import JobEvents
+from api.overdue import seconds_until_look
 from tasks.jobs.deadline import time_limit
 from tasks.jobs.errors import JobGone, JobNotFound, JobsError, OtherVersion, StoreUnavailable
 from tasks.jobs.event_feed import Batch, Feed
@@ -54,7 +55,7 @@ class JobStream:
         self._describe = describe
         self._clock = clock
         self._told = JobEvents(job.id, feed.resumed.attempt if feed.resumed else 0)
-        self._look_at = clock() + LOOK_SECONDS
+        self._look_at = self._next_look()
         self._beat_at = clock() + HEARTBEAT_SECONDS
         self._asked = self._hung_up = False
         self.end = "gone"
@@ -114,10 +115,13 @@ class JobStream:
         return self._told.recorded(batch.events)
 
     def _look(self) -> bytes:
-        self._look_at = self._clock() + LOOK_SECONDS
+        self._look_at = self._next_look()
         self._guest.renew()
         self._read_record()
         return self._told.queued(self._job)
+
+    def _next_look(self) -> float:
+        return self._clock() + min(LOOK_SECONDS, seconds_until_look(self._job))
 
     def _recorded_end(self, event_id: str) -> bytes:
         self._read_record()

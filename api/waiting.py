@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Generic, Protocol, TypeVar
 from api.company import Company, Line
 from api.hangups import Client
 from api.metrics import ApiMetrics
+from api.overdue import seconds_until_look
 from api.seats import Seats
 from tasks.jobs.deadline import time_limit
 from tasks.jobs.errors import StoreUnavailable
@@ -92,6 +94,7 @@ class Watch:
             seconds,
             lambda last_seen: self._waiter.ended() or self._room.read(last_seen),
             client,
+            seconds_until_look,
         )
 
     def wait_for(self, awaited: Each, seconds: float, read: Callable[[], Each]) -> Waited[Each]:
@@ -148,14 +151,15 @@ class WaitingRoom:
         seconds: float,
         read: Callable[[Each], Each],
         client: AbstractContextManager[Client | None],
+        until_look: Callable[[Each], float] = lambda _: math.inf,
     ) -> Waited[Each]:
-        """Called by a Watch."""
+        """Called by a Watch. `until_look`: how long it may sleep at most, in seconds."""
         if awaited.status.terminal or seconds <= 0:
             return Waited(awaited)
         with self._seat() as seated:
             if seated:
                 with client as watched:
-                    waited = self._wait_seated(awaited, waiter, seconds, read, watched)
+                    waited = self._wait_seated(awaited, waiter, seconds, read, watched, until_look)
             else:
                 waited = Waited(awaited, handover="busy")
         if waited.handover:
@@ -175,6 +179,7 @@ class WaitingRoom:
         seconds: float,
         read: Callable[[Each], Each],
         client: Client | None,
+        until_look: Callable[[Each], float],
     ) -> Waited[Each]:
         start = self._clock()
         with self._among_waiters(waiter):
@@ -188,7 +193,7 @@ class WaitingRoom:
                     return Waited(awaited, slept, "gone")
                 if slept >= seconds:
                     return Waited(awaited, slept, "timeout")
-                waiter.wait(seconds - slept)
+                waiter.wait(min(seconds - slept, until_look(awaited)))
                 awaited = read(awaited)
 
     def read(self, last_seen: Job) -> Job:

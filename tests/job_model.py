@@ -70,7 +70,7 @@ class JobModel:
             job.worker, job.attempt, job.lease_until, job.text = worker, taken.attempt, self.now + LEASE, ""
 
     def expire_in_front_of_claim(self, expired: set[str]) -> None:
-        """A claim may end jobs that it finds past their deadline."""
+        """A claim may end jobs that it finds past their deadline, and whoever reads one does."""
         for id in expired:
             job = self.jobs[id]
             assert job.waits
@@ -129,6 +129,9 @@ class JobModel:
         if age <= RETENTION:
             return "there"
         return "gone" if age <= RETENTION + TOMBSTONE else "forgotten"
+
+    def is_overdue(self, job: ModelJob) -> bool:
+        return job.waits and self._late(job)
 
     def _lose(self, job: ModelJob) -> None:
         job.losses += 1

@@ -16,6 +16,13 @@ for _, name in ipairs({
     redis.call('ZINCRBY', ns .. ':' .. name, -by_ms, member)
   end
 end
+for _, pattern in ipairs({':claimed:*', ':ends:*'}) do
+  for _, key in ipairs(redis.call('KEYS', ns .. pattern)) do
+    for _, member in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+      redis.call('ZINCRBY', key, -by_ms, member)
+    end
+  end
+end
 local times = {'created_at', 'deadline_at', 'started_at', 'first_token_at', 'completed_at', 'expires_at'}
 for _, pattern in ipairs({':job:*', ':batch:*'}) do
   for _, record in ipairs(redis.call('KEYS', ns .. pattern)) do

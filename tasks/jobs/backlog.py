@@ -22,13 +22,20 @@ MIN_MEASURED_SECONDS = 2.0
 #: Where jobs wait and no worker has told of its work for so long, the pace says nothing any more.
 MAX_SILENCE_SECONDS = 10.0
 
+#: Where jobs wait longer, no worker has room, whatever it says.
+CLAIMED_WITHIN_SECONDS = 1.0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backlog:
-    """The three queues of one model at one moment."""
+    """The three queues of one model at one moment, and what its workers have."""
 
     lanes: Mapping[Priority, Lane]
-    tokens_per_second: float | None  #: Of the whole fleet while jobs wait; None: not measured lately.
+    tokens_per_second: float | None  #: Of the whole fleet while it is busy; None: not measured lately.
+    likely_tokens_per_second: float | None  #: With all slots taken, as fast as its texts are now.
+    num_free: int  #: Texts for which workers have room now.
+    num_stuck: int  #: Jobs that workers have claimed and found no room for; they come before all that wait.
+    seconds_until_end: float | None  #: Until the first held job ends, at most; None: not known.
 
     @property
     def num_jobs(self) -> int:
@@ -39,16 +46,21 @@ class Backlog:
 
         None when nothing was measured.
         """
-        if self.tokens_per_second is None:
-            return None
+        if self.num_jobs - self.lanes[priority].num_jobs + num_ahead < self.num_free:
+            return 0.0
         usual = self._tokens_each() or num_tokens
+        free_in_seconds = self._seconds_until_free(usual)
+        if free_in_seconds is None or not (num_ahead or self.num_stuck):
+            return free_in_seconds
+        pace = self.tokens_per_second or self.likely_tokens_per_second
+        if pace is None:
+            return None
         lanes = {
             each: replace(lane, tokens_each=lane.tokens_each or usual) for each, lane in self.lanes.items()
         }
         lanes[priority] = replace(lanes[priority], num_jobs=num_ahead)
-        seconds = seconds_until_claimed(lanes, priority, self.tokens_per_second)
-        # The slot that it gets is in the middle of another job.
-        return seconds + usual / 2 / self.tokens_per_second
+        seconds = seconds_until_claimed(lanes, priority, pace)
+        return free_in_seconds + self.num_stuck * usual / pace + seconds
 
     def seconds_until_gone(self, num_jobs: int) -> float | None:
         """Until so many jobs have left the queues. None when nothing was measured or nothing waits."""
@@ -56,6 +68,12 @@ class Backlog:
         if self.tokens_per_second is None or not tokens_each:
             return None
         return num_jobs * tokens_each / self.tokens_per_second
+
+    def _seconds_until_free(self, usual_tokens: float) -> float | None:
+        """Until the first slot is free. Its job is in the middle, where no more is known of it."""
+        if self.seconds_until_end is None and self.tokens_per_second is not None:
+            return usual_tokens / 2 / self.tokens_per_second
+        return self.seconds_until_end
 
     def _tokens_each(self) -> float:
         num_tokens = sum(lane.num_jobs * lane.tokens_each for lane in self.lanes.values())
@@ -65,18 +83,29 @@ class Backlog:
 def decode_backlog(flat: Sequence[str | int | None]) -> Backlog:
     """From what the scripts answer: `backlog` of prelude.lua."""
     values = [float(value or 0) for value in flat]
-    now_ms, (told_ms, run_tokens, run_ms) = values[0], values[4:7]
+    now_ms, oldest_ms, end_ms, num_stuck = values[:4]
+    slots, rows, row_pace, told_ms, run_tokens, run_ms = values[7:13]
     lanes = {}
     for i, priority in enumerate(Priority):
-        num_jobs, (num_tokens, came, came_ms) = values[1 + i], values[7 + 3 * i : 10 + 3 * i]
+        num_jobs, (num_tokens, came, came_ms) = values[4 + i], values[13 + 3 * i : 16 + 3 * i]
         lanes[priority] = Lane(
             num_jobs=int(num_jobs),
             tokens_each=max(num_tokens, 0.0) / num_jobs if num_jobs else 0.0,
             arrivals_per_second=_arrivals(came, (now_ms - came_ms) / 1000),
         )
+    jams = (
+        any(lane.num_jobs for lane in lanes.values()) and now_ms - oldest_ms > 1000 * CLAIMED_WITHIN_SECONDS
+    )
     measured = run_tokens > 0 and run_ms >= 1000 * MIN_MEASURED_SECONDS
-    known = measured and now_ms - told_ms <= 1000 * MAX_SILENCE_SECONDS
-    return Backlog(lanes=lanes, tokens_per_second=1000 * run_tokens / run_ms if known else None)
+    lately = now_ms - told_ms <= 1000 * MAX_SILENCE_SECONDS
+    return Backlog(
+        lanes=lanes,
+        tokens_per_second=1000 * run_tokens / run_ms if measured and lately else None,
+        likely_tokens_per_second=1000 * slots * row_pace or None if lately else None,
+        num_free=0 if jams or num_stuck else max(0, int(slots - rows)),
+        num_stuck=int(num_stuck),
+        seconds_until_end=max(0.0, end_ms - now_ms) / 1000 if end_ms and lately else None,
+    )
 
 
 def _arrivals(came: float, gap_seconds: float) -> float:

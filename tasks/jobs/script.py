@@ -51,11 +51,15 @@ _WITH_BATCHES = frozenset(
         "batch_start",
         "cancel",
         "claim",
+        "expire",
         "finish",
         "reap",
         "release",
     }
 )
+
+#: What tells that workers come or go.
+_WITH_SLOTS = frozenset({"reap", "register", "retire"})
 
 Argument = str | int | float
 
@@ -172,6 +176,7 @@ def _in_ms(bounds: Sequence[float]) -> str:
 def _shared(name: str) -> tuple[str, ...]:
     """What is put in front of a script. Not more than it needs: the server makes these functions anew in each
     call."""
+    slots = ("slots",) if name in _WITH_SLOTS else ()
     if name in _WITH_BATCHES:
-        return "prelude", "tally", "enter", "batch"
-    return ("prelude", "enter") if name == "submit" else ("prelude",)
+        return "prelude", "tally", "enter", "batch", *slots
+    return ("prelude", "enter") if name == "submit" else ("prelude", *slots)

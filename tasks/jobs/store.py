@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import redis
@@ -11,7 +12,7 @@ from tasks.jobs.backlog import decode_backlog, placed
 from tasks.jobs.card import ModelCatalog
 from tasks.jobs.counters import Counters
 from tasks.jobs.durability import Durability
-from tasks.jobs.errors import IdempotencyKeyReused, JobGone, JobNotFound, QueueFull
+from tasks.jobs.errors import IdempotencyKeyReused, JobGone, JobNotFound, QueueFull, StoreUnavailable
 from tasks.jobs.fleet import Fleet, decode_fleet
 from tasks.jobs.job_list import JobLists
 from tasks.jobs.models import Job, JobError, NewJob
@@ -76,18 +77,22 @@ class JobStore(ModelCatalog, JobLists, Upkeep):
         return Submitted(job=placed(decode_job(rest[0]), *rest[1:]), created=verdict == "repeated")
 
     def expected_wait(self, new: NewJob) -> float | None:
-        """Seconds until a job would start that is submitted now; 0 where none waits. None when nothing was
-        measured."""
+        """Seconds until a job would start that is submitted now; 0 where workers have room. None when
+        nothing was measured."""
         num_ahead, flat = self._scripts.run("outlook", new.fingerprint, new.priority, new.owner)
-        backlog = decode_backlog(flat)
-        if not backlog.num_jobs:
-            return 0.0
-        return backlog.wait_seconds(new.priority, num_ahead, new.parameters.max_tokens)
+        return decode_backlog(flat).wait_seconds(new.priority, num_ahead, new.parameters.max_tokens)
 
     def get(self, job_id: str, *, owner: str = "") -> Job:
-        """Raises JobNotFound (another owner's job is not found either), JobGone or OtherVersion."""
+        """A job that waits beyond its deadline has expired, here at the latest.
+
+        Raises JobNotFound (another owner's job is not found either), JobGone or OtherVersion.
+        """
         verdict, *rest = self._scripts.run("get", job_id, owner)
-        if verdict != "found":
+        if verdict == "overdue":
+            with suppress(StoreUnavailable):  # A server that takes no writes can still be read.
+                self._scripts.run("expire", job_id)
+                verdict, *rest = self._scripts.run("get", job_id, owner)
+        if verdict in ("gone", "unknown"):
             _raise_missing(verdict)
         return placed(decode_job(rest[0]), *rest[1:])
 

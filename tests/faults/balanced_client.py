@@ -60,7 +60,7 @@ class BalancedClient(HttpClient):
             self.wrong.append(f"no answer: {type(error).__name__}")
             return None
         if answer.status_code not in (200, 202):
-            self._overheard.add("an error body", answer.text)
+            self._overheard.add_error(answer.text)
             self.wrong.append(f"{answer.status_code}: {answer.text[:100]}")
             return None
         job: dict[str, Any] = answer.json()

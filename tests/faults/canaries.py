@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import threading
 import uuid
@@ -28,6 +29,16 @@ class Overheard:
     def add(self, place: str, what: str) -> None:
         with self._lock:
             self._heard.append((place, what))
+
+    def add_error(self, body: str) -> None:
+        """A problem document. What its job has generated belongs to its client, and so is not looked at."""
+        try:
+            problem = json.loads(body)
+        except ValueError:
+            problem = body
+        if isinstance(problem, dict) and isinstance(problem.get("job"), dict):
+            problem["job"].pop("result", None)
+        self.add("an error body", json.dumps(problem, ensure_ascii=False))
 
     def leaks(self) -> tuple[str, ...]:
         """What was heard where, by kind, never the thing itself."""

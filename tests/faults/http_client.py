@@ -71,7 +71,7 @@ class HttpClient:
             return None  # The API is away: it was killed.
         seconds = monotonic() - began
         if answer.is_error:
-            self._overheard.add("an error body", answer.text)
+            self._overheard.add_error(answer.text)
         if answer.status_code in TRANSIENT:
             self.refusals.append(seconds)
             if "Retry-After" not in answer.headers:

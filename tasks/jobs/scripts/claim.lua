@@ -84,6 +84,7 @@ serve(job)
 local attempt = job.attempt + 1
 redis.call('HSET', key('job', job.id), 'worker', worker, 'attempt', attempt)
 redis.call('ZADD', key('leases'), now + lease_ms, job.id)
+enter_worker(job)
 redis.call('HSET', memo, 'job', job.id, 'attempt', attempt)
 redis.call('PEXPIRE', memo, 6 * lease_ms)
 tally('attempts:' .. job.priority)

@@ -11,6 +11,8 @@ local MAX_TOLD_BYTES = 16384
 -- What is measured of a model's queue fades with this time constant, and is forgotten after an hour.
 local FADE_MS = 20000
 local KEEP_FLOW_MS = 3600000
+-- What a worker has claimed and not begun after so long has found no room in its engine.
+local STARTS_WITHIN_MS = 1000
 local PRIORITIES = {'high', 'normal', 'low'}
 
 local ns = ARGV[1]
@@ -113,6 +115,11 @@ local function past_deadline(job)
   return job.deadline_at ~= '' and tonumber(job.deadline_at) <= now
 end
 
+-- It has expired, and nobody has seen to it yet.
+local function is_overdue(job)
+  return job.status == 'queued' and job.worker == '' and past_deadline(job) and not is_foreign(job)
+end
+
 -- Its id; '' where somebody has overwritten the stream, which must not keep its job from ending.
 local function add_event(job, event, ...)
   local id = redis.pcall('XADD', key('events', job.id), '*', 'event', event, 'attempt', job.attempt, ...)
@@ -164,6 +171,30 @@ local function faded(value, at)
   return (tonumber(value) or 0) * math.exp(((tonumber(at) or now) - now) / FADE_MS)
 end
 
+-- When it ends that has this much to generate in `rows` texts at once, `pace` tokens in a ms each.
+local function likely_end(tokens, rows, pace)
+  if not tokens or not pace or pace <= 0 then return '+inf' end
+  return string.format('%.0f', now + tokens / rows / pace)
+end
+
+-- The jobs that workers have, by when they will end, and those of them that do not run yet, by when they were claimed.
+-- What holds of the flow holds of these.
+local function enter_worker(job)
+  local pace = tonumber(read_flow(job.fingerprint, 'row_pace')[1])
+  local ends = likely_end(tonumber(job.work), tonumber(job.num_rows), pace)
+  redis.pcall('ZADD', key('ends', job.fingerprint), ends, job.id)
+  redis.pcall('ZADD', key('claimed', job.fingerprint), now, job.id)
+  note_flow(job.fingerprint, 'HINCRBY', 'rows', job.num_rows)
+end
+
+local function leave_worker(job)
+  if job.worker == '' then return end
+  redis.pcall('ZREM', key('claimed', job.fingerprint), job.id)
+  if redis.pcall('ZREM', key('ends', job.fingerprint), job.id) == 1 then
+    note_flow(job.fingerprint, 'HINCRBY', 'rows', '-' .. job.num_rows)
+  end
+end
+
 local function any_waits(fingerprint)
   for _, priority in ipairs(PRIORITIES) do
     if redis.call('EXISTS', key('queue', fingerprint, priority)) == 1 then return true end
@@ -171,9 +202,14 @@ local function any_waits(fingerprint)
   return false
 end
 
--- For tasks/jobs/backlog.py: the time, the lengths of the three queues, what is noted of the flow.
+-- For tasks/jobs/backlog.py: the time, since when the oldest job of any model waits, when the first held job will end, how
+-- many workers have claimed and found no room for, the lengths of the three queues, what is noted of the flow.
 local function backlog(fingerprint)
-  local answer, fields = {now}, {'told_at', 'run_tokens', 'run_ms'}
+  local first = redis.pcall('ZRANGE', key('ends', fingerprint), 0, 0, 'WITHSCORES')
+  local stuck = redis.pcall('ZCOUNT', key('claimed', fingerprint), '-inf', now - STARTS_WITHIN_MS)
+  local oldest = redis.call('ZRANGE', key('queued'), 0, 0, 'WITHSCORES')[2]
+  local answer = {now, measured(oldest), measured(not first.err and first[2]), type(stuck) == 'number' and stuck or 0}
+  local fields = {'slots', 'rows', 'row_pace', 'told_at', 'run_tokens', 'run_ms'}
   for _, priority in ipairs(PRIORITIES) do
     table.insert(answer, queue_length(fingerprint, priority))
     for _, name in ipairs({'tokens_', 'came_', 'came_at_'}) do table.insert(fields, name .. priority) end
@@ -235,6 +271,7 @@ end
 local function requeue(job, losses)
   check_places(job)
   redis.call('ZREM', key('leases'), job.id)
+  leave_worker(job)
   redis.call('HSET', key('job', job.id), 'status', 'queued', 'worker', '', 'losses', losses, 'started_at', '',
     'first_token_at', '', 'num_tokens', 0, 'lengths', no_lengths(job), 'requeued_at', now)
   join_queue(job)
@@ -257,6 +294,7 @@ local function end_job(job, status, code, detail, ...)
   local expires = now + tonumber(job.ttl_seconds) * 1000
   leave_queue(job)
   redis.call('ZREM', key('leases'), job.id)
+  leave_worker(job)
   redis.call('HSET', key('job', job.id), 'status', status, 'completed_at', now, 'expires_at', expires,
     'last_event', add_event(job, 'done'), 'error_code', code, 'error_detail', detail, ...)
   redis.call('PEXPIREAT', key('job', job.id), expires)
@@ -288,6 +326,7 @@ local function mark_started(job, age_ms)
   if job.started_at ~= '' then return end
   job.started_at = moment(age_ms, job.created_at)
   redis.call('HSET', key('job', job.id), 'status', 'running', 'started_at', job.started_at)
+  redis.pcall('ZREM', key('claimed', job.fingerprint), job.id)
   add_event(job, 'started')
 end
 

@@ -187,11 +187,30 @@ local function recount(fingerprint, priority)
   end
 end
 
+-- Jobs whose records somebody has deleted by hand, or that workers of an earlier version have ended.
+local function recount_held(fingerprint)
+  local held, rows = redis.pcall('ZRANGE', key('ends', fingerprint), 0, -1), 0
+  for _, id in ipairs(held.err and {} or held) do
+    local job = find_job(id)
+    if job and redis.call('ZSCORE', key('leases'), id) then
+      rows = rows + tonumber(job.num_rows)
+    else
+      redis.pcall('ZREM', key('ends', fingerprint), id)
+      redis.pcall('ZREM', key('claimed', fingerprint), id)
+    end
+  end
+  if (tonumber(read_flow(fingerprint, 'rows')[1]) or 0) ~= rows then
+    note_flow(fingerprint, 'HSET', 'rows', string.format('%d', rows))
+  end
+end
+
+note_slots()
 local recounted_at = tonumber(redis.pcall('HGET', key('counters'), 'recounted_at')) or 0
-if redis.call('EXISTS', key('queued')) == 1 and now >= recounted_at + RECOUNT_MS then
+if now >= recounted_at + RECOUNT_MS then
   redis.pcall('HSET', key('counters'), 'recounted_at', now)
   for _, fingerprint in ipairs(redis.call('ZRANGE', key('seen'), 0, -1)) do
     for _, priority in ipairs(PRIORITIES) do recount(fingerprint, priority) end
+    recount_held(fingerprint)
   end
 end
 

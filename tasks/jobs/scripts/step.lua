@@ -5,7 +5,12 @@
 -- stored lengths of its rows, joined by spaces, and whether somebody reads its events.
 local worker, lease_ms = ARGV[2], tonumber(ARGV[3])
 local MAX_GAP_MS = 2000
+local MIN_RUN_MS = 200
+-- Of one command: Lua has room for some thousands.
+local MAX_ARGUMENTS = 1000
 local at, done = 3, 0
+-- Tokens behind the first, and the time that they took, over all rows; what the jobs still have to do.
+local made, made_ms, left = 0, 0, {}
 
 local function take()
   at = at + 1
@@ -42,6 +47,16 @@ local function verdict_of(job)
   return past_deadline(job) and 'deadline' or 'ok'
 end
 
+local function note_progress(job, num_tokens)
+  local rows = tonumber(job.num_rows)
+  if job.first_token_at ~= '' and num_tokens > rows then
+    made, made_ms = made + num_tokens - rows, made_ms + rows * (now - job.first_token_at)
+  end
+  -- Of one that has not started nobody knows when it will end.
+  local work = job.started_at ~= '' and tonumber(job.work)
+  table.insert(left, {id = job.id, rows = rows, tokens = work and work - num_tokens})
+end
+
 local function step(id, attempt, started, num_tokens, started_ms, first_token_ms, pieces)
   local job = find_job(id)
   if not held_by(job, worker, attempt) then
@@ -54,14 +69,16 @@ local function step(id, attempt, started, num_tokens, started_ms, first_token_ms
   local lengths = append(job, pieces)
   redis.call('HSET', key('job', id), 'num_tokens', num_tokens, 'lengths', lengths)
   done = done + num_tokens - (tonumber(job.num_tokens) or 0)
+  note_progress(job, num_tokens)
   return {verdict_of(job), lengths, tonumber(job.followed) or 0}
 end
 
--- The pace counts only where jobs wait from one word of a worker to the next: a model that is not busy is slower
--- than it can be, and silence is an outage.
+-- The pace of the model counts only where jobs wait or all slots are taken from one word of a worker to the next: one
+-- that is not busy is slower than it can be, and silence is an outage. That of a text is known also where few run.
 local function note_pace(fingerprint)
-  local told = read_flow(fingerprint, 'told_at', 'waiting', 'done', 'run_tokens', 'run_ms')
-  local waiting = any_waits(fingerprint)
+  local told = read_flow(fingerprint, 'told_at', 'waiting', 'done', 'run_tokens', 'run_ms', 'row_pace', 'rows', 'slots')
+  local rows, slots = tonumber(told[7]) or 0, tonumber(told[8]) or 0
+  local waiting = slots > 0 and rows >= slots or any_waits(fingerprint)
   local gap = now - (tonumber(told[1]) or now)
   local run_tokens, run_ms = faded(told[4], told[1]), faded(told[5], told[1])
   if told[2] == '1' and waiting and gap <= MAX_GAP_MS then
@@ -69,6 +86,20 @@ local function note_pace(fingerprint)
   end
   note_flow(fingerprint, 'HSET', 'told_at', now, 'waiting', waiting and 1 or 0, 'done', 0,
     'run_tokens', string.format('%.3f', run_tokens), 'run_ms', string.format('%.3f', run_ms))
+  local row_pace = tonumber(told[6])
+  if made_ms >= MIN_RUN_MS then
+    row_pace = made / made_ms
+    note_flow(fingerprint, 'HSET', 'row_pace', string.format('%.6f', row_pace))
+  end
+  local ends = {}
+  for i, job in ipairs(left) do
+    table.insert(ends, likely_end(job.tokens, job.rows, row_pace))
+    table.insert(ends, job.id)
+    if #ends == MAX_ARGUMENTS or i == #left then
+      redis.pcall('ZADD', key('ends', fingerprint), unpack(ends))
+      ends = {}
+    end
+  end
 end
 
 check_indexes()

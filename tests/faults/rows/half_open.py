@@ -65,7 +65,7 @@ def submit_meanwhile(stack: Stack) -> tuple[float, str]:
     body = {"text": f"Nobody hears this {PROMPT}", "max_new_tokens": 2}
     answer = httpx.post(f"{stack.api_url}/jobs", json=body, timeout=30)
     seconds = monotonic() - began
-    stack.overheard.add("an error body", answer.text)
+    stack.overheard.add_error(answer.text)
     refused = answer.status_code == 503 and "Retry-After" in answer.headers
     return seconds, "" if refused else f"a submit into the silence got {answer.status_code}"
 

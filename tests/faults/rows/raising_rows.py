@@ -74,7 +74,7 @@ class Rounds:
         prompt = f"{RAISING}{PLACES[number % len(PLACES)]} number {number} {PROMPT}"
         body = {"text": prompt, "max_new_tokens": NUM_TOKENS, "seed": number}
         answer = httpx.post(f"{self._stack.api_url}/predict?wait=20", json=body, timeout=SECONDS)
-        self._stack.overheard.add("an error body", answer.text)
+        self._stack.overheard.add_error(answer.text)
         told = answer.json()
         if (answer.status_code, told.get("code")) != (500, "generation_failed"):
             self.broken.add(f"the client of a row that raised was told {answer.status_code}")

@@ -8,6 +8,7 @@ import pytest
 
 from api.same_again import same_again
 from tasks.jobs.models import Job, JobError, JobStatus, Priority
+from tasks.jobs.origin import Origin
 from tasks.jobs.protocol import FinishEntry, Outcome, StepEntry
 from tasks.jobs.reaper import Reaper
 from tasks.jobs.ring import RecordingRing
@@ -59,8 +60,7 @@ def run_all(store: JobStore) -> int:
         num_run += len(ended)
         job = store.get(ended[0].id, owner=ended[0].owner)
         if job.retry_of is None:
-            again = same_again(job, f"retry-{job.id}", f"again-{job.id}", job.origin)
-            store.submit(again, max_queued=10_000)
+            store.submit(same_again(job, f"retry-{job.id}", f"again-{job.id}", Origin()), max_queued=10_000)
     return num_run
 
 

@@ -132,8 +132,8 @@ def test_without_an_estimate_any_deadline_is_taken(client: FlaskClient) -> None:
     assert post(client, deadline_s=0.5).status_code == 202
 
 
-def test_a_fleet_without_a_queue_meets_any_deadline(client: FlaskClient, store: JobStore) -> None:
-    set_pace(store, 1)
+def test_a_fleet_with_room_meets_any_deadline(client: FlaskClient, store: JobStore) -> None:
+    set_pace(store, 1, busy=False)
     assert post(client, deadline_s=0.5).status_code == 202
 
 

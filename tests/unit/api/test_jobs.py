@@ -10,6 +10,8 @@ from werkzeug.test import TestResponse
 
 from tasks.jobs.models import JobError, JobStatus, Row
 from tasks.jobs.protocol import Outcome, Verdict
+from tasks.jobs.store import JobStore
+from tests.pace import take_all_slots
 from tests.unit.api.fakes import FakeWorker, LocalListener, cancel, fail
 from tests.waiting import wait_until
 
@@ -24,7 +26,8 @@ def submit(client: FlaskClient, **changes: object) -> str:
     return str(answer.json["id"])
 
 
-def test_a_queued_job_shows_its_place(client: FlaskClient) -> None:
+def test_a_queued_job_shows_its_place(client: FlaskClient, store: JobStore) -> None:
+    take_all_slots(store)
     first, second = submit(client), submit(client)
 
     answer = client.get(f"/jobs/{second}")

@@ -25,6 +25,7 @@ from tasks.jobs.protocol import Outcome
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
 from tests.job_steps import claim, finish, step, text_piece
+from tests.pace import take_all_slots
 from tests.sse import ACCEPT, Reader, Sent, parse, parse_bytes
 from tests.time_travel import let_pass
 from tests.unit.api.fakes import LocalListener
@@ -110,6 +111,7 @@ def test_an_event_is_one_line_of_ascii_whatever_it_says() -> None:
 def test_a_reader_is_told_everything_in_order(
     client: FlaskClient, store: JobStore, streams: list[Live]
 ) -> None:
+    take_all_slots(store)
     first, job_id = submit(client), submit(client)
     stream = follow(client, job_id, streams)
     assert stream.next("queued").data == {"job_id": job_id, "position": 2, "eta_s": None}

@@ -8,9 +8,9 @@ from tasks.jobs.errors import QueueFull
 from tasks.jobs.models import Priority
 from tasks.jobs.protocol import Claim
 from tasks.jobs.store import JobStore
-from tests.factories import FINGERPRINT, make_new_job, make_parameters
-from tests.job_steps import claim, finish, step, submit
-from tests.pace import set_pace
+from tests.factories import FINGERPRINT, make_card, make_new_job, make_parameters
+from tests.job_steps import WORKER, claim, finish, step, submit
+from tests.pace import set_pace, take_all_slots
 from tests.time_travel import let_pass
 
 #: Of a job, unless a test says otherwise.
@@ -31,6 +31,10 @@ def run(store: JobStore, taken: Claim, *, tokens_per_second: int, seconds: int =
         let_pass(store, 1)
 
 
+def register(store: JobStore, *, slots: int) -> None:
+    store.register_model(make_card(), "{}", WORKER, slots=slots)
+
+
 def eta(store: JobStore, id: str) -> float | None:
     return store.get(id).eta_seconds
 
@@ -47,9 +51,10 @@ def test_the_pace_is_what_workers_get_done_while_jobs_wait(store: JobStore) -> N
         submit(store, id)
     run(store, claim(store), tokens_per_second=10)
 
-    # Half a job until a slot is free, and a job more for each that is ahead. The test itself takes time, too.
-    assert eta(store, "next") == pytest.approx(TOKENS / 2 / 10, rel=0.4)
-    assert eta(store, "after") == pytest.approx(TOKENS * 3 / 2 / 10, rel=0.4)
+    # At most 40 tokens are left of the one that runs, of which was heard a second ago. The test itself takes
+    # time, too.
+    assert eta(store, "next") == pytest.approx(3, rel=0.4)
+    assert eta(store, "after") == pytest.approx(3 + TOKENS / 10, rel=0.4)
 
 
 def test_a_job_that_stops_early_is_done_in_full(store: JobStore) -> None:
@@ -67,10 +72,117 @@ def test_a_job_that_stops_early_is_done_in_full(store: JobStore) -> None:
     assert eta(store, "next") == pytest.approx(3, rel=0.4)
 
 
-def test_work_while_no_job_waits_says_nothing_of_the_pace(store: JobStore) -> None:
+def test_work_of_workers_with_room_says_nothing_of_the_pace_of_all(store: JobStore) -> None:
+    register(store, slots=2)
     submit(store, parameters=make_parameters(max_new_tokens=100))
     run(store, claim(store), tokens_per_second=10)
-    assert submit(store).eta_seconds is None
+    assert store.fleet().models[0].backlog.tokens_per_second is None
+
+
+def test_the_pace_is_measured_while_all_slots_are_taken_and_none_waits(store: JobStore) -> None:
+    register(store, slots=1)
+    submit(store, parameters=make_parameters(max_new_tokens=100))
+    run(store, claim(store), tokens_per_second=10)
+    assert store.fleet().models[0].backlog.tokens_per_second == pytest.approx(10, rel=0.4)
+
+
+def test_with_room_a_job_starts_at_once(store: JobStore) -> None:
+    register(store, slots=4)
+    submit(store, num_rows=3)
+    step(store, claim(store))
+    assert store.expected_wait(make_new_job()) == 0
+    assert submit(store, "next").eta_seconds == 0
+    assert store.expected_wait(make_new_job()) is None
+
+
+def test_where_all_slots_are_taken_a_job_waits_for_the_rest_of_the_first_that_ends(store: JobStore) -> None:
+    register(store, slots=1)
+    submit(store, parameters=make_parameters(max_new_tokens=2000))
+    run(store, claim(store), tokens_per_second=100)
+    for priority in Priority:
+        assert store.expected_wait(make_new_job(priority=priority)) == pytest.approx(13, rel=0.2)
+        small = make_parameters(max_new_tokens=5)
+        assert submit(store, priority=priority, parameters=small).eta_seconds == pytest.approx(13, rel=0.2)
+
+
+def test_the_several_texts_of_a_job_take_as_many_slots_and_end_together(store: JobStore) -> None:
+    register(store, slots=8)
+    submit(store, parameters=make_parameters(max_new_tokens=100, num_return_sequences=8))
+    run(store, claim(store), tokens_per_second=80)
+    assert store.expected_wait(make_new_job()) == pytest.approx(3, rel=0.4)
+
+
+def test_the_end_of_a_job_is_expected_from_its_claim_on_where_the_pace_of_a_text_is_known(
+    store: JobStore,
+) -> None:
+    register(store, slots=1)
+    submit(store, parameters=make_parameters(max_new_tokens=100))
+    first = claim(store)
+    assert store.expected_wait(make_new_job()) is None
+    run(store, first, tokens_per_second=10)
+    finish(store, first)
+    submit(store, parameters=make_parameters(max_new_tokens=200))
+    claim(store)
+    assert store.expected_wait(make_new_job()) == pytest.approx(20, rel=0.4)
+
+
+def test_jobs_that_workers_have_claimed_and_found_no_room_for_come_first(store: JobStore) -> None:
+    register(store, slots=8)
+    submit(store, parameters=make_parameters(max_new_tokens=100))
+    running = claim(store)
+    for _ in range(2):
+        submit(store)
+        step(store, claim(store), started=False)
+    run(store, running, tokens_per_second=10, seconds=3)
+    # When it has ended, both of them; as fast as eight texts where no pace of all was measured.
+    assert store.expected_wait(make_new_job()) == pytest.approx(5, rel=0.4)
+    set_pace(store, 2)
+    assert store.expected_wait(make_new_job()) == pytest.approx(5 + 2 * TOKENS / 2, rel=0.1)
+
+
+@pytest.mark.parametrize("how", ["finished", "released", "lost"])
+def test_slots_are_free_again_however_their_job_has_left(store: JobStore, how: str) -> None:
+    register(store, slots=1)
+    submit(store, "a")
+    taken = claim(store)
+    assert store.expected_wait(make_new_job()) is None
+    if how == "finished":
+        finish(store, taken)
+    elif how == "released":
+        store.release(WORKER, "a", taken.attempt)
+        store.cancel("a")
+    else:
+        let_pass(store, 11)
+        register(store, slots=1)
+        assert store.reap().requeued == 1
+        store.cancel("a")
+    assert store.expected_wait(make_new_job()) == 0
+    for name in ("claimed", "ends"):
+        assert not store.client.exists(f"{store.namespace}:{name}:{FINGERPRINT}")
+
+
+def test_the_slots_of_a_worker_that_is_lost_are_no_room(store: JobStore) -> None:
+    register(store, slots=1)
+    let_pass(store, 11)
+    store.reap()
+    assert store.expected_wait(make_new_job()) is None
+
+
+def test_where_jobs_wait_for_more_than_a_moment_there_is_no_room(store: JobStore) -> None:
+    register(store, slots=4)
+    assert submit(store, "a").eta_seconds == 0
+    let_pass(store, 2)
+    assert eta(store, "a") is None
+
+
+def test_the_reaper_counts_again_what_workers_have(store: JobStore) -> None:
+    register(store, slots=1)
+    submit(store, "deleted")
+    claim(store)
+    store.client.delete(f"{store.namespace}:job:deleted")
+    take_all_slots(store)
+    store.reap()
+    assert store.expected_wait(make_new_job()) == 0
 
 
 def test_an_outage_is_not_counted_as_work(store: JobStore) -> None:
@@ -145,9 +257,7 @@ def test_a_new_job_is_expected_after_those_of_its_owner_alone(store: JobStore) -
     assert few == pytest.approx(1.5 * TOKENS / 10)
 
 
-def test_where_nothing_waits_no_wait_is_expected(store: JobStore) -> None:
-    assert store.expected_wait(make_new_job()) == 0
-    submit(store)
+def test_without_a_worker_nothing_is_expected(store: JobStore) -> None:
     assert store.expected_wait(make_new_job()) is None
 
 
