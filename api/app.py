@@ -15,6 +15,7 @@ from api.batch_routes import batches as batch_routes
 from api.batch_submission import BatchSubmission
 from api.company import Company
 from api.event_routes import events
+from api.guests import Guests
 from api.hangups import Hangups
 from api.job_list_routes import job_list
 from api.job_routes import jobs
@@ -31,6 +32,7 @@ from api.settings import ApiSettings
 from api.streams import Streams
 from api.submission import Submission
 from api.waiting import Listener, WaitingRoom
+from tasks.jobs.attendance import Attendance
 from tasks.jobs.batch_store import BatchStore
 from tasks.jobs.connection import connect
 from tasks.jobs.event_hub import EventHub
@@ -58,11 +60,13 @@ def create_app(
     listener: Listener,
     hub: EventHub | None = None,
     hangups: Hangups | None = None,
+    guests: Guests | None = None,
     tracer: Tracer | None = None,
 ) -> Flask:
     """An app over the given collaborators. Starts no thread and asks nobody: whoever passes a listener, a
-    hub, hangups or a tracer starts and stops them. Without a hub every stream looks for itself; without
-    hangups nobody is seen to close a connection; without a tracer there are no spans."""
+    hub, hangups, guests or a tracer starts and stops them. Without a hub every stream looks for itself;
+    without hangups nobody is seen to close a connection; without guests no job hears that its clients have
+    left; without a tracer there are no spans."""
     app = Flask("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1  # see read_body()
     app.url_map.merge_slashes = False  # //predict is no route, rather than a redirect built from Host
@@ -70,8 +74,9 @@ def create_app(
     metrics.exposed.register(QueueCollector(store))
     draining = threading.Event()
     hangups = hangups or Hangups()
+    guests = guests or Guests(Attendance(store))
     hub = hub or EventHub(store.client, EventLog(store.client, store.namespace), store.namespace)
-    seats, company = Seats(settings.max_waiters), Company(store, hangups)
+    seats, company = Seats(settings.max_waiters), Company(hangups, guests)
     submission = Submission(settings, store, ring)
     batches = BatchStore(store.client, store.namespace, durable=settings.durable_submit)
     app.extensions[EXTENSION] = Service(
@@ -117,16 +122,24 @@ def from_environment() -> Flask:
         EventLog(client, settings.namespace),
         settings.namespace,
     )
-    hangups = Hangups()
+    hangups, guests = Hangups(), Guests(Attendance(store))
     tracer = tracer_from_env(os.environ, "neoserve-api", uuid.uuid4().hex)
     app = create_app(
-        settings, store=store, ring=ring, listener=listener, hub=hub, hangups=hangups, tracer=tracer
+        settings,
+        store=store,
+        ring=ring,
+        listener=listener,
+        hub=hub,
+        hangups=hangups,
+        guests=guests,
+        tracer=tracer,
     )
     exposed = app.extensions[EXTENSION].metrics.exposed
     app.extensions[BACKGROUND] = Background(
         listener,
         hub,
         hangups,
+        guests,
         Reaper(store, ring),
         MetricsPort(settings.host, settings.metrics_port, exposed),
         *([tracer] if tracer is not None else ()),

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, g, request
 
 from api.batch_body import read_batch
 from api.batch_render import render_batch, render_item
+from api.company import line_of
 from api.errors import BatchFinished
 from api.ids import BATCH_ID, new_batch_id
 from api.preference import wait_preference, with_preference
@@ -58,7 +59,12 @@ def show_batch(batch_id: str) -> Response:
     with service.waiting.watch(known_id(batch_id)) as watch:
         with time_limit(STORE_SECONDS):
             batch = service.batches.store.get(batch_id)
-        waited = watch.wait_for(batch, preference.wait_seconds, lambda: service.batches.store.get(batch_id))
+        waited = watch.wait_for(
+            batch,
+            preference.wait_seconds,
+            lambda: service.batches.store.get(batch_id),
+            line_of(request.environ),
+        )
     g.waited_seconds = waited.seconds
     return unless_known(with_preference(show(waited.last_seen), preference, waited), request)
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from api.company import Guest
 from api.event_format import COMMENT, RETRY
 from api.job_events import JobEvents
 from api.overdue import seconds_until_look
@@ -39,7 +38,6 @@ class JobStream:
         job: Job,
         feed: Feed,
         first: Batch,
-        guest: Guest,
         *,
         draining: threading.Event,
         describe: Describe,
@@ -50,7 +48,6 @@ class JobStream:
         self._job = job
         self._feed = feed
         self._first = first
-        self._guest = guest
         self._draining = draining
         self._describe = describe
         self._clock = clock
@@ -116,7 +113,6 @@ class JobStream:
 
     def _look(self) -> bytes:
         self._look_at = self._next_look()
-        self._guest.renew()
         self._read_record()
         return self._told.queued(self._job)
 

@@ -85,9 +85,7 @@ class Streams:
             if after is not None and was_the_last(job, feed, after):
                 return None
             guest = ending.enter_context(self._company.stays(job))
-            stream = JobStream(
-                self._store, job, feed, first, guest, draining=self._draining, describe=describe
-            )
+            stream = JobStream(self._store, job, feed, first, draining=self._draining, describe=describe)
 
             def part() -> None:
                 guest.gone = stream.end == "gone"

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -78,9 +78,9 @@ class Watch:
         self.id = id
 
     def wait(self, job: Job, seconds: float, line: Line | None = None) -> Waited[Job]:
-        """Returns when the job ends, `seconds` are over, the server drains, or, where that cancels the job,
-        the client on `line` hangs up; at once when all seats are taken. A job that was seen once is never
-        lost to a later failure of the store: the caller gets it as last seen.
+        """Returns when the job ends, `seconds` are over, the server drains, or the client on `line` hangs up;
+        at once when all seats are taken. A job that was seen once is never lost to a later failure of the
+        store: the caller gets it as last seen.
         """
         if job.status.terminal or seconds <= 0:
             return Waited(job)
@@ -97,10 +97,13 @@ class Watch:
             seconds_until_look,
         )
 
-    def wait_for(self, awaited: Each, seconds: float, read: Callable[[], Each]) -> Waited[Each]:
+    def wait_for(
+        self, awaited: Each, seconds: float, read: Callable[[], Each], line: Line | None = None
+    ) -> Waited[Each]:
         """The same for what `read` reads; it may raise StoreUnavailable."""
+        client = self._room.company.sits(line, self._waiter.wake)
         return self._room.wait(
-            awaited, self._waiter, seconds, lambda last_seen: look(read, last_seen), nullcontext()
+            awaited, self._waiter, seconds, lambda last_seen: look(read, last_seen), client
         )
 
 
@@ -156,10 +159,9 @@ class WaitingRoom:
         """Called by a Watch. `until_look`: how long it may sleep at most, in seconds."""
         if awaited.status.terminal or seconds <= 0:
             return Waited(awaited)
-        with self._seat() as seated:
+        with client as watched, self._seat() as seated:  # Who finds no seat has come back all the same.
             if seated:
-                with client as watched:
-                    waited = self._wait_seated(awaited, waiter, seconds, read, watched, until_look)
+                waited = self._wait_seated(awaited, waiter, seconds, read, watched, until_look)
             else:
                 waited = Waited(awaited, handover="busy")
         if waited.handover:

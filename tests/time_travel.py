@@ -9,19 +9,19 @@ from tasks.jobs.store import JobStore
 
 _AGE = """
 local ns, by_ms = ARGV[1], tonumber(ARGV[2])
-for _, name in ipairs({
-  'batches', 'due', 'index', 'leases', 'queued', 'queued_items', 'registered', 'schemas', 'seen', 'workers',
-}) do
-  for _, member in ipairs(redis.call('ZRANGE', ns .. ':' .. name, 0, -1)) do
-    redis.call('ZINCRBY', ns .. ':' .. name, -by_ms, member)
+local function age(times)
+  for _, member in ipairs(redis.pcall('ZRANGE', times, 0, -1)) do
+    redis.call('ZINCRBY', times, -by_ms, member)
   end
 end
-for _, pattern in ipairs({':claimed:*', ':ends:*'}) do
-  for _, key in ipairs(redis.call('KEYS', ns .. pattern)) do
-    for _, member in ipairs(redis.call('ZRANGE', key, 0, -1)) do
-      redis.call('ZINCRBY', key, -by_ms, member)
-    end
-  end
+for _, name in ipairs({
+  'attended', 'batches', 'due', 'index', 'leases', 'queued', 'queued_items', 'registered', 'schemas', 'seen',
+  'workers',
+}) do
+  age(ns .. ':' .. name)
+end
+for _, pattern in ipairs({':claimed:*', ':clients:*', ':ends:*'}) do
+  for _, times in ipairs(redis.call('KEYS', ns .. pattern)) do age(times) end
 end
 local times = {'created_at', 'deadline_at', 'started_at', 'first_token_at', 'completed_at', 'expires_at'}
 for _, pattern in ipairs({':job:*', ':batch:*'}) do

@@ -118,6 +118,7 @@ class ReapReport:
     deadline_exceeded: int = 0  #: Their worker stopped, and meanwhile their deadline passed.
     expired: int = 0  #: Their deadline passed in the queue.
     model_unavailable: int = 0  #: No worker with their model for too long.
+    abandoned: int = 0  #: Nobody waits for them any more: canceled, or their worker is asked to.
     restored: int = 0  #: They were in no queue and no worker's any more, because somebody deleted an index.
     trimmed: int = 0  #: Index entries of jobs and workers that are gone.
     num_queued: int = 0  #: Waiting afterwards, unclaimed.

@@ -135,5 +135,7 @@ def _log(report: ReapReport | None) -> None:
         logger.warning(
             "%d jobs of lost workers are queued again, %d have failed.", report.requeued, report.worker_lost
         )
+    if report is not None and report.abandoned:
+        logger.info("%d jobs are canceled: their last clients have hung up.", report.abandoned)
     if report is not None and report.restored:
         logger.warning("%d jobs were in no index any more and are back in their places.", report.restored)

@@ -29,8 +29,9 @@ class Upkeep:
     _scripts: Scripts
 
     def reap(self, *, away_seconds: float = 0.0) -> ReapReport:
-        """Take jobs from workers that stopped renewing, end those past their time, trim the indexes, put back
-        jobs whose index somebody has deleted. A lease lasts `away_seconds` longer than it says."""
+        """Take jobs from workers that stopped renewing, end those past their time, cancel those whose clients
+        have hung up, trim the indexes, put back jobs whose index somebody has deleted. A lease lasts
+        `away_seconds` longer than it says."""
         totals: dict[str, int] = {}
         more = True
         while more:

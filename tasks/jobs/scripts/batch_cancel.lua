@@ -13,10 +13,6 @@ redis.call('HSET', key('batch', id), 'cancel_requested', 1)
 stop_waiting(batch, 'canceled')
 for _, job_id in ipairs(redis.call('HVALS', key('batch_live', id))) do
   local job = find_job(job_id)
-  if job and job.worker == '' then
-    end_unheld(job, 'canceled', '', '')
-  elseif job then
-    redis.call('HSET', key('job', job_id), 'cancel_requested', 1)
-  end
+  if job then cancel(job) end
 end
 return {redis.call('HGET', key('batch', id), 'status') == 'running' and 'requested' or 'canceled'}

@@ -7,10 +7,5 @@ if not job then return {redis.call('GET', key('tombstone', id)) == owner and 'go
 if job.owner ~= owner then return {'unknown'} end
 if is_foreign(job) then return {'foreign', job.schema} end
 if job.status == 'canceled' then return {'canceled'} end
-if job.status ~= 'queued' and job.status ~= 'running' then return {'finished'} end
-if job.worker == '' then
-  end_unheld(job, 'canceled', '', '')
-  return {'canceled'}
-end
-redis.call('HSET', key('job', id), 'cancel_requested', 1)
-return {'requested'}
+if has_ended(job) then return {'finished'} end
+return {cancel(job)}

@@ -40,8 +40,8 @@ local function expect_sorted(...)
 end
 
 local function check_indexes()
-  expect_sorted(key('batches'), key('due'), key('index'), key('leases'), key('queued'), key('queued_items'),
-    key('registered'), key('schemas'), key('seen'), key('workers'))
+  expect_sorted(key('attended'), key('batches'), key('due'), key('index'), key('leases'), key('queued'),
+    key('queued_items'), key('registered'), key('schemas'), key('seen'), key('workers'))
 end
 
 -- A number of ours, 0 where there is none. A script that counted with anything else would fail half-way as well.
@@ -311,6 +311,20 @@ end
 local function end_unheld(job, status, code, detail)
   check_places(job)
   end_job(job, status, code, detail, 'worker', '')
+end
+
+-- Of a job that has not ended. Its worker hears of it with its next heartbeat.
+local function cancel(job)
+  if job.worker == '' then
+    end_unheld(job, 'canceled', '', '')
+    return 'canceled'
+  end
+  redis.call('HSET', key('job', job.id), 'cancel_requested', 1)
+  return 'requested'
+end
+
+local function has_ended(job)
+  return job.status ~= 'queued' and job.status ~= 'running'
 end
 
 local function expire(job)

@@ -101,6 +101,23 @@ local function look_at_waiting(job)
   count('model_unavailable')
 end
 
+-- Only those whose last client has hung up, or has not been heard of for a lease, are due here. A version that knew no
+-- `attended` notes its clients in `clients` alone.
+local function look_at_attended(job)
+  if has_ended(job) then
+    redis.call('ZREM', key('attended'), job.id)
+    return
+  end
+  local last = tonumber(redis.pcall('ZRANGE', key('clients', job.id), -1, -1, 'WITHSCORES')[2])
+  if last and last > now - away_ms then
+    redis.call('ZADD', key('attended'), last, job.id)
+    return
+  end
+  cancel(job)
+  redis.call('ZREM', key('attended'), job.id)
+  count('abandoned')
+end
+
 -- Somebody has deleted which items are jobs: those that have neither ended nor been passed over.
 local function find_live(batch)
   local ended = batch.succeeded + batch.failed + batch.canceled + batch.expired
@@ -121,7 +138,7 @@ local function repair(batch)
     local job = find_job(live[i + 1])
     if not job then
       lose_item(find_batch(batch.id), live[i])
-    elseif job.status ~= 'queued' and job.status ~= 'running' then
+    elseif has_ended(job) then
       item_ended(job, job.status)
     end
   end
@@ -144,6 +161,7 @@ end
 check_indexes()
 each_job_due_in('leases', now - away_ms, take_from_worker)
 each_job_due_in('due', now, look_at_waiting)
+each_job_due_in('attended', now - away_ms, look_at_attended)
 for _, worker in ipairs(due_in('workers', now - KEEP_WORKER_MS, 0)) do
   redis.call('ZREM', key('workers'), worker)
   redis.call('DEL', key('worker', worker))

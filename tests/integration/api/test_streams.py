@@ -21,6 +21,8 @@ from tests.waiting import wait_until
 
 BODY = {"text": "Hello, world!", "max_length": 50}
 FLAGGED = {**BODY, "cancel_on_disconnect": True}
+#: A reaper begins ten seconds after its process.
+REAPED_SECONDS = 30.0
 HEAD = b"POST /predict?wait=60 HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 
 
@@ -37,6 +39,12 @@ def submit(api: ApiProcess, **changes: object) -> str:
 
 def status_of(store: JobStore, job_id: str) -> JobStatus:
     return store.get(job_id).status
+
+
+def until_canceled(store: JobStore, job_id: str) -> None:
+    wait_until(
+        lambda: status_of(store, job_id) is JobStatus.CANCELED, "the job is canceled", seconds=REAPED_SECONDS
+    )
 
 
 def post(api: ApiProcess, body: bytes, *headers: bytes) -> socket.socket:
@@ -155,7 +163,9 @@ def test_a_waiting_client_that_hangs_up_cancels_its_job(api: ApiProcess, real_st
         job_id = waiting_job(api, real_store)
         taken = claim(real_store)
         step(real_store, taken)
-    wait_until(lambda: real_store.get(job_id).cancel_requested, "the job is asked to stop")
+    wait_until(
+        lambda: real_store.get(job_id).cancel_requested, "the job is asked to stop", seconds=REAPED_SECONDS
+    )
 
 
 @pytest.mark.parametrize("head", [b"", b"Connection: keep-alive"])
@@ -167,13 +177,13 @@ def test_a_proxy_of_http_1_0_that_hangs_up_cancels_its_job(
     connection.sendall(request + (head + b"\r\n" if head else b"") + b"\r\n" + WAITING)
     job_id = waiting_job(api, real_store)
     connection.close()
-    wait_until(lambda: status_of(real_store, job_id) is JobStatus.CANCELED, "the job is canceled")
+    until_canceled(real_store, job_id)
 
 
 def test_a_streaming_client_that_hangs_up_cancels_its_job(api: ApiProcess, real_store: JobStore) -> None:
     with follow(api.url, "/predict", body=FLAGGED) as (_, events):
         job_id = next(events).data["job_id"]
-    wait_until(lambda: status_of(real_store, job_id) is JobStatus.CANCELED, "the job is canceled")
+    until_canceled(real_store, job_id)
     assert gauge(api, "neoserve_open_streams") == 0
 
 
@@ -220,7 +230,7 @@ def test_a_repeated_request_keeps_the_job_that_its_first_one_left(
         wait_until(lambda: gauge(api, "neoserve_waiting_clients") == 0, "the first was seen to go")
         assert status_of(real_store, job_id) is JobStatus.QUEUED
         second.close()
-    wait_until(lambda: status_of(real_store, job_id) is JobStatus.CANCELED, "the job is canceled")
+    until_canceled(real_store, job_id)
 
 
 def test_a_drain_cancels_nothing(start_api: StartApi, real_store: JobStore, redis_url: str) -> None:
@@ -244,4 +254,7 @@ def test_who_waits_leaves_no_key_behind(
         assert all(real_client.pttl(key) > 0 for key in real_client.keys("neoserve:clients:*"))
         assert finish(real_store, claim(real_store), "text")
         read_to_the_end(connection)
-    assert real_client.keys("neoserve:clients:*") == []
+    wait_until(
+        lambda: not real_client.keys("neoserve:clients:*") + real_client.keys("neoserve:attended"),
+        "nothing is left",
+    )

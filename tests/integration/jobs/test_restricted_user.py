@@ -62,7 +62,6 @@ def test_streams_need_no_more_either(restricted_url: str) -> None:
             wait_until(lambda: not feed.read(0).events and hub.serves(feed), "the stream is read")
             assert finish(store, claim(store), "text")
             assert [event.kind for event in feed.read(10).events] == ["started", "token", "done"]
-        attendance.attend("a", "one")
-        attendance.attend("a", "other")
-        assert [attendance.leave("a", "one"), attendance.leave("a", "other")] == [1, 0]
+        attendance.attend([("a", "one"), ("a", "other")])
+        assert [attendance.leave("a", token, hung_up=True) for token in ("one", "other")] == [1, 0]
         hub.stop()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from flask import Flask
@@ -12,7 +14,7 @@ from api.app import create_app
 from api.settings import ApiSettings
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
-from tests.unit.api.fakes import FakeWorker, LocalListener, register_test_model
+from tests.unit.api.fakes import FakeWorker, LocalListener, Pair, register_test_model
 
 
 @pytest.fixture
@@ -52,3 +54,15 @@ def worker(store: JobStore, listener: LocalListener) -> Iterator[FakeWorker]:
     worker = FakeWorker(store, listener)
     yield worker
     worker.stop()
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """The server's end of a connection, with a timeout as gunicorn gives it, and the client's."""
+    with ExitStack() as ending:
+        listener = ending.enter_context(socket.create_server(("127.0.0.1", 0)))
+        client = ending.enter_context(socket.create_connection(listener.getsockname()))
+        server, _ = listener.accept()
+        ending.enter_context(server)
+        server.settimeout(30)
+        yield server, client

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from tasks.jobs.protocol import Claim, Outcome, StepEntry, Verdict
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
 from tests.factories import FINGERPRINT, make_card
+
+Pair = tuple[socket.socket, socket.socket]
 
 MODEL = "test-model"
 MAX_POSITIONS = 256

@@ -17,7 +17,7 @@ from tests.time_travel import let_pass
 QUEUE = f"{FINGERPRINT}:normal"
 
 #: Every key that is not one job's or one worker's own, by who moves jobs through it.
-INDEXES = ["due", "index", "leases", "queued", "registered", "seen", "workers"]
+INDEXES = ["attended", "due", "index", "leases", "queued", "registered", "seen", "workers"]
 OF_THE_MODEL = [f"queue:{QUEUE}", f"turns:{QUEUE}", f"waiting:{QUEUE}", f"served:{FINGERPRINT}"]
 OF_ONE_CALL = [f"passes:{FINGERPRINT}", "cards", "counters", "sequence", "tokenizer:sha"]
 
