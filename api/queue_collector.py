@@ -75,7 +75,7 @@ def queue_depth(stats: StoreStats) -> Metric:
 def estimated_wait(fleet: Fleet) -> Metric:
     family = GaugeMetricFamily(
         "neoserve_queue_estimated_wait_seconds",
-        "Until a job submitted now would start; absent where nobody serves the model or nothing was measured.",
+        "Until a job submitted now would start; absent without a worker and where nothing was measured.",
         labels=["fingerprint", "priority"],
     )
     for model in fleet.models:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,10 @@ def panels() -> list[dict[str, Any]]:
     return [panel for row in rows().values() for panel in row]
 
 
-def queries() -> Iterator[tuple[str, str, str]]:
-    """(title of the panel, legend, expression) of every query."""
-    for panel in panels():
-        for target in panel["targets"]:
-            yield panel["title"], target["legendFormat"], target["expr"]
+def queries() -> list[tuple[str, str, str]]:
+    """(title of the panel, legend, expression) of each."""
+    return [
+        (panel["title"], target["legendFormat"], target["expr"])
+        for panel in panels()
+        for target in panel["targets"]
+    ]

@@ -142,9 +142,7 @@ def test_nobody_can_change_anything_in_grafana() -> None:
 
 
 def test_the_cluster_gets_the_same_dashboard_under_one_name() -> None:
-    [found] = [
-        each for each in kustomization()["configMapGenerator"] if each["name"] == "neoserve-dashboard"
-    ]
+    [found] = [each for each in kustomization()["configMapGenerator"] if each["name"] == "neoserve-dashboard"]
     assert found["files"] == ["neoserve.json=grafana/dashboard.json"]
     assert found["options"] == {"disableNameSuffixHash": True, "labels": {"grafana_dashboard": "1"}}
     # `kubectl apply` keeps a copy in an annotation, which holds 256 KiB.
