@@ -48,7 +48,7 @@ def num_waiting(fleet: Fleet) -> int:
 
 
 def render_model(model: QueuedModel, fleet: Fleet) -> dict[str, Any]:
-    workers = [worker for worker in fleet.workers if worker.fingerprint == model.fingerprint]
+    workers = workers_of(model, fleet)
     pace = model.backlog.tokens_per_second
     return {
         "model": model.model,
@@ -58,12 +58,17 @@ def render_model(model: QueuedModel, fleet: Fleet) -> dict[str, Any]:
         "jobs": sum(worker.num_held for worker in workers),
         "queued": {each.value: lane.num_jobs for each, lane in model.backlog.lanes.items()},
         "tokens_per_s": None if pace is None else round(pace, 1),
-        "estimated_wait_s": {each.value: estimate_wait(model, each, workers) for each in Priority},
+        "estimated_wait_s": {each.value: estimate_wait(model, each, fleet) for each in Priority},
     }
 
 
-def estimate_wait(model: QueuedModel, priority: Priority, workers: list[LiveWorker]) -> float | None:
-    """Of a job that is submitted now; null without a worker and where nothing was measured."""
+def workers_of(model: QueuedModel, fleet: Fleet) -> list[LiveWorker]:
+    return [worker for worker in fleet.workers if worker.fingerprint == model.fingerprint]
+
+
+def estimate_wait(model: QueuedModel, priority: Priority, fleet: Fleet) -> float | None:
+    """Of a job that is submitted now; None without a worker and where nothing was measured."""
+    workers = workers_of(model, fleet)
     if not workers:
         return None
     num_ahead = model.backlog.lanes[priority].num_jobs

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from api.health import estimate_wait
 from api.job_families import job_families
 from tasks.jobs.deadline import time_limit
 from tasks.jobs.errors import StoreUnavailable
+from tasks.jobs.fleet import Fleet
 from tasks.jobs.models import Priority
 from tasks.jobs.stats import StoreStats
 from tasks.jobs.store import JobStore
@@ -32,12 +34,14 @@ class QueueCollector(Collector):
         try:
             with time_limit(SCRAPE_SECONDS):
                 stats, counters = self._store.stats(), self._store.counters()
+                fleet = self._store.fleet()
         except StoreUnavailable:
             yield gauge("neoserve_store_up", "1 while the job store answers.", 0)
             return
         yield gauge("neoserve_store_up", "1 while the job store answers.", 1)
         yield jobs(stats)
         yield queue_depth(stats)
+        yield estimated_wait(fleet)
         yield from single_gauges(stats)
         yield from job_families(counters, stats.num_stale_finishes)
 
@@ -65,6 +69,20 @@ def queue_depth(stats: StoreStats) -> Metric:
     for fingerprint in sorted({*stats.fingerprints, *(each for each, _ in stats.queued)}):
         for priority in Priority:
             family.add_metric([fingerprint, priority], stats.queued.get((fingerprint, priority), 0))
+    return family
+
+
+def estimated_wait(fleet: Fleet) -> Metric:
+    family = GaugeMetricFamily(
+        "neoserve_queue_estimated_wait_seconds",
+        "Until a job submitted now would start; absent without a worker and where nothing was measured.",
+        labels=["fingerprint", "priority"],
+    )
+    for model in fleet.models:
+        for priority in Priority:
+            seconds = estimate_wait(model, priority, fleet)
+            if seconds is not None:
+                family.add_metric([model.fingerprint, priority], seconds)
     return family
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from time import time
 from typing import Any
 
 import httpx
@@ -80,6 +81,11 @@ class Prometheus(Server):
         """The samples of an instant query."""
         result: list[dict[str, Any]] = self.get("/api/v1/query", query=expression)["data"]["result"]
         return result
+
+    def query_range(self, expression: str, start: float) -> list[float]:
+        """The values of all series at each second from `start` until now, as a graph draws them."""
+        found = self.get("/api/v1/query_range", query=expression, start=start, end=time(), step=1)
+        return [float(value) for series in found["data"]["result"] for _, value in series["values"]]
 
 
 class Alertmanager(Server):

@@ -11,7 +11,8 @@ import httpx
 import pytest
 import yaml
 
-from tests.integration.monitoring.watched import ROOT, Watched
+from tests.integration.monitoring.deployed import ROOT
+from tests.integration.monitoring.watched import Watched
 from tests.promql import series_of
 from tests.waiting import wait_until
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from api.service import EXTENSION
+from tasks.jobs.store import JobStore
 from tests.factories import FINGERPRINT
+from tests.pace import set_pace
 from tests.unit.api.fakes import FakeWorker
 
 BODY = {"text": "Once upon a time"}
@@ -78,6 +81,20 @@ def test_the_queue_is_read_at_scrape_time(app: Flask, worker: FakeWorker) -> Non
     assert "neoserve_queue_oldest_age_seconds" in text
     assert "neoserve_store_up 1.0" in text
     assert "process_resident_memory_bytes" in text
+
+
+def test_the_estimated_wait_is_that_of_the_health_page(client: FlaskClient, store: JobStore) -> None:
+    for priority in ("high", "normal", "low"):
+        client.post("/jobs", json={**BODY, "priority": priority})
+    name = "neoserve_queue_estimated_wait_seconds"
+    set_pace(store, 10)
+    health = client.get("/health").json
+    shown = re.findall(rf'^{name}{{.*priority="(\w+)"}} (.*)$', client.get("/metrics").text, re.MULTILINE)
+
+    assert health is not None
+    estimated = health["models"][0]["estimated_wait_s"]
+    assert all(estimated.values())
+    assert {priority: float(seconds) for priority, seconds in shown} == pytest.approx(estimated, abs=1)
 
 
 def test_a_scraper_may_ask_for_openmetrics(client: FlaskClient) -> None:

@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 DOCKERFILES = {"api": "Dockerfile.api", "worker": "Dockerfile.worker"}
 
+SUFFIXES = {"counter": ("",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+
 
 def text(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
@@ -94,3 +96,9 @@ def seconds(duration: str) -> int:
     """Of a duration such as 40s or 10m."""
     amount, unit = re.fullmatch(r"(\d+)([smh])", duration).groups()  # type: ignore[union-attr]
     return int(amount) * {"s": 1, "m": 60, "h": 3600}[unit]
+
+
+def documented_series() -> set[str]:
+    """Those of docs/metrics.md, as a query names them."""
+    rows = re.findall(r"^\| `([a-z_]+)` \| (counter|gauge|histogram) \|", text("docs/metrics.md"), re.M)
+    return {name + suffix for name, kind in rows for suffix in SUFFIXES[kind]}

@@ -34,12 +34,16 @@ SETTINGS: dict[str, type[Any]] = {"api": ApiSettings, "worker": WorkerSettings}
 #: What other programs in these files read; see their own documentation.
 FOREIGN = {
     *("CE_BROKER_URL", "CE_DEFAULT_QUEUE_NAME", "CE_QUEUES", "CE_RETRY_INTERVAL", "CE_WORKER_TIMEOUT"),
+    *("GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "GF_ANALYTICS_CHECK_FOR_UPDATES"),
+    *("GF_ANALYTICS_REPORTING_ENABLED", "GF_NEWS_NEWS_FEED_ENABLED", "GF_PLUGINS_PREINSTALL_DISABLED"),
+    *("GF_AUTH_ANONYMOUS_ENABLED", "GF_AUTH_ANONYMOUS_ORG_ROLE", "GF_AUTH_DISABLE_LOGIN_FORM"),
+    *("GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH", "GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"),
     "REDIS_ADDR",
 }
 
 FILES = [
     *("Dockerfile.api", "Dockerfile.worker", "docker-compose.yml", "prometheus.yml", "alert_rules.yml"),
-    *sorted(f"k8s/{path.name}" for path in (ROOT / "k8s").iterdir()),
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "k8s").rglob("*.*")),
     *sorted(f".github/workflows/{path.name}" for path in (ROOT / ".github/workflows").iterdir()),
 ]
 
@@ -141,6 +145,7 @@ def test_compose_publishes_what_people_look_at_on_this_machine_only() -> None:
         "api": [f"127.0.0.1:{port}:{port}"],
         "prometheus": ["127.0.0.1:9090:9090"],
         "alertmanager": ["127.0.0.1:9093:9093"],
+        "grafana": ["127.0.0.1:3000:3000"],
     }
 
 
