@@ -31,6 +31,7 @@ from api.service_routes import service as service_routes
 from api.settings import ApiSettings
 from api.streams import Streams
 from api.submission import Submission
+from api.surplus import register_surplus
 from api.waiting import Listener, WaitingRoom
 from tasks.jobs.attendance import Attendance
 from tasks.jobs.batch_store import BatchStore
@@ -98,6 +99,7 @@ def create_app(
     app.register_blueprint(service_routes)
     app.register_blueprint(page)
     register_access(app)
+    register_surplus(app)
     register_problems(app)
     return app
 

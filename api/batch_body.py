@@ -11,12 +11,11 @@ from flask import Request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected
 
-from api.batch_request import BatchOptions, parse_options, prefixed
+from api.batch_request import MAX_ITEMS, BatchOptions, parse_options, prefixed
 from api.errors import (
     IncompleteBody,
     InvalidParameters,
     MalformedJson,
-    PayloadTooLarge,
     UnsupportedMediaType,
 )
 from api.json_body import check_size, parse_json, read_body, require_plain_text
@@ -30,12 +29,15 @@ MAX_JSON_BYTES = 4 * 2**20
 #: A line from its first character on.
 NOT_EMPTY = re.compile(rb"\S[^\n]*")
 
+#: The line of the options, whatever else is wrong with it.
+OPTIONS_LINE = re.compile(rb'\s*(\xef\xbb\xbf)?\s*\{\s*"batch"\s*:')
+
 READ_BYTES = 2**16
 
 
 @dataclass(frozen=True, slots=True)
 class RawItem:
-    """`note` says where it was found; `value` is not checked yet, or why it could not be read."""
+    """`note` says where it was found; `value` is not checked yet, or a MalformedJson instead of one."""
 
     value: Any
     note: str = ""
@@ -48,8 +50,8 @@ class BatchBody:
 
 
 def read_batch(request: Request, settings: ApiSettings) -> BatchBody:
-    """Raises UnsupportedMediaType, IncompleteBody, PayloadTooLarge, MalformedJson and InvalidParameters, the
-    last two for items later than for the options."""
+    """Raises UnsupportedMediaType, IncompleteBody, PayloadTooLarge (by check_size()), MalformedJson and
+    InvalidParameters; items are checked by whoever takes them."""
     if request.mimetype in JSON_LINES:
         require_plain_text(request)
         request.max_content_length = settings.max_batch_bytes + 1  # see check_size()
@@ -67,6 +69,9 @@ def read_batch(request: Request, settings: ApiSettings) -> BatchBody:
     items = body.pop("requests", None)
     if not isinstance(items, list):
         raise InvalidParameters.of("requests", "must be a list of objects")
+    max_items = min(MAX_ITEMS, settings.max_batch_items)
+    if len(items) > max_items:
+        raise InvalidParameters.of("requests", f"must be at most {max_items} (given: {len(items)})")
     return BatchBody(parse_options(body), map(RawItem, items))
 
 
@@ -88,15 +93,23 @@ def lines_of(body: bytearray, max_line_bytes: int) -> BatchBody:
     first = next(items, None)
     if first is None:
         return BatchBody(BatchOptions(), iter(()))
-    if isinstance(first.value, dict) and first.value.keys() == {"batch"}:
-        options = first.value["batch"]
-        if not isinstance(options, dict):
-            raise InvalidParameters.of("batch", "must be an object")
-        try:
-            return BatchBody(parse_options(options), items)
-        except InvalidParameters as error:
-            raise InvalidParameters(prefixed("batch", error.errors, first.note)) from None
-    return BatchBody(BatchOptions(), chained(first, items))
+    if not OPTIONS_LINE.match(body):
+        return BatchBody(BatchOptions(), chained(first, items))
+    try:
+        return BatchBody(options_of(first.value), items)
+    except InvalidParameters as error:
+        raise InvalidParameters(prefixed("batch", error.errors, first.note)) from None
+
+
+def options_of(line: Any) -> BatchOptions:
+    """Raises InvalidParameters."""
+    if isinstance(line, MalformedJson):
+        raise InvalidParameters.of("", line.detail)
+    if line.keys() != {"batch"}:
+        raise InvalidParameters.of("", "must be alone on its line: the items follow on lines of their own")
+    if not isinstance(line["batch"], dict):
+        raise InvalidParameters.of("", "must be an object")
+    return parse_options(line["batch"])
 
 
 def chained(first: RawItem, rest: Iterator[RawItem]) -> Iterator[RawItem]:
@@ -111,12 +124,19 @@ def read_lines(body: bytearray, max_line_bytes: int) -> Iterator[RawItem]:
         number += body.count(b"\n", counted_to, found.start())
         counted_to = found.start()
         size = found.end() - found.start()
-        too_large = PayloadTooLarge(max_line_bytes, size) if size > max_line_bytes else None
-        yield RawItem(too_large or parse_line(found[0]), f"line {number}: ")
+        if size > max_line_bytes:
+            value: Any = MalformedJson(f"this line has {size} bytes; the limit is {max_line_bytes} bytes.")
+        else:
+            value = parse_line(found[0])
+        yield RawItem(value, f"line {number}: ")
 
 
 def parse_line(line: bytes) -> Any:
+    """Its value, or why it has none."""
     try:
         return parse_json(line)
     except MalformedJson as error:
-        return error
+        detail = error.detail.replace("The body", "this line").replace("line 1, ", "")
+        if b"}{" in line:
+            detail += " Newlines are missing: with curl use --data-binary, -d takes them out."
+        return MalformedJson(detail)

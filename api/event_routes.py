@@ -62,7 +62,9 @@ def stream(find: Callable[[], Job], after: str | None) -> Response:
     describe = partial(store_problem, request_id=g.request_id)
     opened = streams.open(find, after=after, line=line_of(request.environ), describe=describe)
     if opened is None:
-        return Response(status=204)
+        response = Response(status=204)
+        del response.headers["Content-Type"]  # Of a body that there is not.
+        return response
     response = event_response(opened)
     response.call_on_close(opened.close)
     return response

@@ -116,14 +116,14 @@ def mark_replayed(response: Response, submitted: Submitted) -> Response:
 
 def answer_submit(job: Job, preference: Preference) -> Response:
     """A caller that waits wants the result or a reason; one that does not wants the job."""
-    if not job.status.terminal:
-        response = json_response(render_job(job), 202)
-        response.headers["Location"] = f"/jobs/{job.id}"
-        response.headers["Retry-After"] = POLL_SECONDS
-        return response
-    if preference.wait_seconds > 0 and job.status is not JobStatus.SUCCEEDED:
+    if job.status.terminal and job.status is not JobStatus.SUCCEEDED and preference.wait_seconds > 0:
         raise JobUnsuccessful(job)
-    return json_response(render_job(job))
+    response = json_response(render_job(job))
+    response.headers["Location"] = f"/jobs/{job.id}"
+    if not job.status.terminal:
+        response.status_code = 202
+        response.headers["Retry-After"] = POLL_SECONDS
+    return response
 
 
 def wait_for(watch: Watch, job: Job, seconds: float) -> Waited[Job]:

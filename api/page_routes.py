@@ -33,7 +33,9 @@ FOR_EVER = "public, max-age=31536000, immutable"
 ADDRESSES = {
     "texts": "POST /predict",
     "jobs": "/jobs/<id>",
+    "events": "/jobs/<id>/events",
     "batches": "POST /batches",
+    "fleet": "/health",
     "limits": "/info",
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from api.errors import ApiError, JobFinished, JobNotEnded, JobUnsuccessful, PayloadTooLarge
@@ -109,9 +109,12 @@ def on_api_error(error: ApiError) -> Response:
 
 def on_store_error(error: jobs.JobsError) -> Response:
     status, retry_after_seconds = STATUS_OF_STORE_ERROR.get(type(error), (500, None))
-    detail, members = str(error), {}
+    detail = str(error)
+    members: dict[str, Any] = {}
     if isinstance(error, jobs.UnknownModel):
         members["errors"] = [{"field": "model", "message": detail}]
+    if isinstance(error, jobs.IdempotencyKeyReused) and error.job_id is not None:
+        members["job_id"] = error.job_id
     if isinstance(error, jobs.StoreUnavailable):
         logger.warning(LogLine(str(error), request_id=g.request_id, code=error.code))
         # The error itself names hosts and keys, and those are not the client's business.
@@ -144,10 +147,15 @@ def on_http_error(error: HTTPException) -> Response:
 
 
 def on_no_route(_: NotFound) -> Response:
-    detail = (
-        f"There is nothing at {shown(request.path)}. Texts: POST /predict; jobs: /jobs/<id>; limits: /info."
-    )
-    return problem(404, CODE_OF_STATUS[404], detail)
+    addresses = "Texts: POST /predict; jobs: /jobs/<id>; limits: /info."
+    without_slash = request.path.rstrip("/")
+    if without_slash != request.path and methods_of(without_slash):
+        addresses = f"Leave the slash out: {shown(without_slash)}."
+    return problem(404, CODE_OF_STATUS[404], f"There is nothing at {shown(request.path)}. {addresses}")
+
+
+def methods_of(path: str) -> list[str]:
+    return list(current_app.url_map.bind("").allowed_methods(path))
 
 
 def on_wrong_method(error: MethodNotAllowed) -> Response:

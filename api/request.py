@@ -23,6 +23,15 @@ MAX_ERRORS = 20
 #: Fields whose text belongs to the client alone: errors never repeat it.
 PRIVATE_FIELDS = frozenset({"text", "stop", "metadata"})
 
+#: What other services call it, or how they are asked for it.
+HINTS = {
+    "inputs": "it is called text",
+    "max_tokens": "it is called max_new_tokens",
+    "n": "it is called num_return_sequences",
+    "prompt": "it is called text",
+    "stream": "for events send Accept: text/event-stream to POST /predict",
+}
+
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
 #: Clearer words than pydantic's, by its error type.
@@ -121,6 +130,8 @@ def describe(error: ErrorDetails) -> FieldError:
         message += f" (given: {given(path[0], error['input'])})"
     if path == ["temperature"] and error["input"] == 0:
         message += "; for the likeliest token each time set do_sample to false"
+    if error["type"] == "extra_forbidden" and path[-1] in HINTS:
+        message += f"; {HINTS[path[-1]]}"
     return FieldError(".".join(path), message)
 
 

@@ -82,6 +82,11 @@ class IdempotencyKeyReused(JobsError):
 
     code = "idempotency_key_reused"
 
+    def __init__(self, job_id: str | None = None) -> None:
+        """`job_id`: the job that the key belongs to; None where it belongs to a batch."""
+        super().__init__()
+        self.job_id = job_id
+
 
 class JobNotFound(JobsError):
     """There is no such job."""

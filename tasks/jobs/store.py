@@ -69,7 +69,7 @@ class JobStore(ModelCatalog, JobLists, Upkeep):
             free_in_seconds = decode_backlog(flat_backlog).seconds_until_gone(queued - max_queued + 1)
             raise QueueFull(limit=max_queued, queued=queued, free_in_seconds=free_in_seconds)
         if verdict == "reused":
-            raise IdempotencyKeyReused
+            raise IdempotencyKeyReused(*rest)
         if verdict == "created":
             created_ms, deadline_ms, *place = rest
             job = placed(queued_job(new, created_ms, deadline_ms), *place)

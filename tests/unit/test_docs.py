@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -78,6 +79,15 @@ def test_a_command_in_an_example_exists_with_its_options(page: Path) -> None:
         known = {name for each in command.params if isinstance(each, click.Option) for name in each.opts}
         given = {word.partition("=")[0] for word in arguments[1:] if word.startswith("-") and word != "-"}
         assert given <= known, arguments
+
+
+@every_page
+def test_an_example_of_the_shell_has_no_mistake_of_syntax(page: Path) -> None:
+    script = "\n".join(
+        re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    )
+    checked = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
+    assert checked.stderr == ""
 
 
 @every_page

@@ -1,7 +1,7 @@
 -- ARGV: namespace, limit of waiting jobs, digest of the request, list and message that wake a worker (or two empty
 -- strings), then the record's fields and values.
 -- Answer: what happened; then of a new job its times in ms and its place, of an older one its record and its place, of
--- a full queue the number that are waiting and the backlog.
+-- a full queue the number that are waiting and the backlog; of a key that belongs to another request its job.
 local FIELDS = 6
 local limit, digest, ring_list, ring = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local job = {}
@@ -19,7 +19,7 @@ end
 local promise = key('idempotency', job.idempotency)
 local earlier = job.idempotency ~= '' and redis.call('HMGET', promise, 'job', 'digest')
 if earlier and earlier[1] and redis.call('EXISTS', key('job', earlier[1])) == 1 then
-  if earlier[2] ~= digest then return {'reused'} end
+  if earlier[2] ~= digest then return {'reused', earlier[1]} end
   return {'known', redis.call('HGETALL', key('job', earlier[1])), place(find_job(earlier[1]))}
 end
 

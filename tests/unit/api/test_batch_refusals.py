@@ -102,6 +102,36 @@ def test_a_line_that_is_not_json_is_named(client: FlaskClient) -> None:
     assert "NaN" in found["requests.2"]
 
 
+def test_lines_that_have_lost_their_newlines_are_told_from_others(client: FlaskClient) -> None:
+    found = errors(post_lines(client, '{"text": "a"}{"text": "b"}', '{"text": "a"} oops'))
+    assert found["requests.0"].endswith("with curl use --data-binary, -d takes them out.")
+    assert "curl" not in found["requests.1"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"batch": {"ttl_s": }}', "this line is not valid JSON"),
+        ('\ufeff{"batch": {}}{"text": "a"}', "use --data-binary"),
+        ('{"batch": {}, "text": "a"}', "must be alone on its line"),
+        ('{"batch": []}', "must be an object"),
+    ],
+)
+def test_a_line_of_options_is_no_item_whatever_is_wrong_with_it(
+    client: FlaskClient, line: str, words: str
+) -> None:
+    (found,) = errors(post_lines(client, line, GOOD)).items()
+    assert found[0] == "batch"
+    assert found[1].startswith("line 1: ")
+    assert words in found[1]
+
+
+def test_options_may_follow_a_byte_order_mark(client: FlaskClient) -> None:
+    answer = post_lines(client, '\ufeff{"batch": {"metadata": {"a": 1}}}', GOOD)
+    assert answer.json is not None
+    assert answer.json["metadata"] == {"a": 1}
+
+
 def test_a_line_must_not_be_longer_than_a_single_request(
     store: JobStore, ring: RecordingRing, listener: LocalListener, app: Flask
 ) -> None:
@@ -161,6 +191,8 @@ def test_a_batch_has_at_most_ten_thousand_items(
 ) -> None:
     found = errors(post_lines(client, *[{"text": 5}] * 2, *[GOOD] * 10_000))
     assert "must be at most 10000" in found["requests"]
+    found = errors(client.post("/batches", json={"requests": [GOOD] * 10_001}))
+    assert found == {"requests": "must be at most 10000 (given: 10001)"}
 
 
 def test_a_custom_id_names_one_item(client: FlaskClient) -> None:

@@ -93,6 +93,8 @@ def test_every_refusal_is_a_problem_document(
             "/xyz",
             "There is nothing at /xyz. Texts: POST /predict; jobs: /jobs/<id>; limits: /info.",
         ),
+        ("POST", "/predict/", "There is nothing at /predict/. Leave the slash out: /predict."),
+        ("GET", "/jobs/", "There is nothing at /jobs/. Leave the slash out: /jobs."),
         ("GET", "/predict", "/predict takes POST, not GET."),
         ("PUT", "/jobs/x", "/jobs/x takes DELETE or GET, not PUT."),
     ],

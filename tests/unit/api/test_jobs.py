@@ -225,17 +225,20 @@ class TestIdempotencyKey:
         client.post("/jobs", json=BODY, headers=headers)
         worker.finish(worker.claim(), fail("engine_failed"))
 
-        assert client.post("/jobs", json=BODY, headers=headers).status_code == 200
+        replay = client.post("/jobs", json=BODY, headers=headers)
+        assert replay.status_code == 200
+        assert replay.headers["Location"] == replay.json["urls"]["self"]  # type: ignore[index]
         assert client.post("/predict?wait=1", json=BODY, headers=headers).status_code == 500
 
     def test_another_request_under_the_same_key_is_refused(self, client: FlaskClient) -> None:
         headers = {"Idempotency-Key": "k"}
-        client.post("/jobs", json=BODY, headers=headers)
+        first = client.post("/jobs", json=BODY, headers=headers)
         answer = client.post("/jobs", json={**BODY, "seed": 1}, headers=headers)
 
         assert answer.status_code == 422
         assert answer.json is not None
         assert answer.json["code"] == "idempotency_key_reused"
+        assert answer.json["job_id"] == first.json["id"]  # type: ignore[index]
 
     @pytest.mark.parametrize("key", ["", " ", "k" * 256, "schlüssel", "a\tb"])
     def test_a_key_is_short_and_printable(self, client: FlaskClient, key: str) -> None:

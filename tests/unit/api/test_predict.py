@@ -45,6 +45,7 @@ def test_the_request_of_the_replaced_service_gets_its_answer(client: FlaskClient
 
     assert answer.status_code == 200
     assert answer.json is not None
+    assert answer.headers["Location"] == f"/jobs/{answer.json['id']}"
     (text,) = answer.json["result"]
     assert text["generated_text"].startswith("Hello, world! [job_")
     assert text["finish_reason"] == "length"
@@ -141,7 +142,7 @@ def test_a_client_may_refuse_to_wait(client: FlaskClient, prefer: str) -> None:
 
 
 def test_jobs_never_waits(client: FlaskClient) -> None:
-    answer = client.post("/jobs?wait=60", json=BODY, headers={"Prefer": "wait=60"})
+    answer = client.post("/jobs", json=BODY, headers={"Prefer": "wait=60"})
 
     assert answer.status_code == 202
     assert "Preference-Applied" not in answer.headers

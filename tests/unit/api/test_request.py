@@ -28,6 +28,22 @@ def test_only_the_text_is_needed() -> None:
     assert request.deadline_s is request.max_length is request.seed is request.model is None
 
 
+@pytest.mark.parametrize(
+    ("field", "hint"),
+    [
+        ("inputs", "called text"),
+        ("max_tokens", "called max_new_tokens"),
+        ("n", "called num_return_sequences"),
+        ("prompt", "called text"),
+        ("stream", "Accept: text/event-stream"),
+    ],
+)
+def test_the_name_of_another_service_is_answered_with_ours(field: str, hint: str) -> None:
+    (message,) = refusals(**{field: 1}).values()
+    assert message.startswith("is not a field of this request; ")
+    assert hint in message
+
+
 def test_stop_may_be_one_string() -> None:
     assert parse_request({"text": "a", "stop": "\n"}).stop == ("\n",)
     assert parse_request({"text": "a", "stop": ["\n", "End"]}).stop == ("\n", "End")
@@ -73,7 +89,7 @@ def test_a_number_is_nothing_else(value: Any) -> None:
     assert list(refusals(temperature=value)) == ["temperature"]
 
 
-@pytest.mark.parametrize("field", ["webhook", "webhook_events", "prompt", "Text"])
+@pytest.mark.parametrize("field", ["webhook", "webhook_events", "Text"])
 def test_fields_that_nothing_reads_are_refused(field: str) -> None:
     assert refusals(**{field: "x"}) == {field: "is not a field of this request"}
 

@@ -80,17 +80,17 @@ def test_a_retry_remembers_its_own_request(client: FlaskClient, store: JobStore,
 def test_the_requests_span_lies_between_the_clients_and_the_jobs(
     traced: FlaskClient, store: JobStore, recorder: Recorder
 ) -> None:
-    answer = traced.post("/jobs?key=secret", json=BODY, headers=HEADERS)
+    answer = traced.post("/predict?wait=0", json=BODY, headers=HEADERS)
     assert answer.json is not None
     (span,) = recorder.stop()
     assert span.parent is not None
     assert (span.context.trace_id, span.parent.span_id) == (TRACE, SPAN)
-    assert (span.name, span.kind.name) == ("POST /jobs", "SERVER")
+    assert (span.name, span.kind.name) == ("POST /predict", "SERVER")
     origin = store.get(answer.json["id"]).origin
     assert origin.traceparent.split("-")[1:3] == [f"{TRACE:032x}", f"{span.context.span_id:016x}"]
     assert attributes(span) == {
         "http.request.method": "POST",
-        "http.route": "/jobs",
+        "http.route": "/predict",
         "http.response.status_code": 202,
         "neoserve.job.id": answer.json["id"],
         "neoserve.request.id": "req-1",

@@ -169,7 +169,7 @@ def test_a_retry_can_be_retried(client: FlaskClient, worker: FakeWorker) -> None
 
 def test_a_retry_never_waits(client: FlaskClient, worker: FakeWorker) -> None:
     ended_id = end(client, worker)
-    answer = client.post(f"/jobs/{ended_id}/retry?wait=60", headers={"Prefer": "wait=60"})
+    answer = client.post(f"/jobs/{ended_id}/retry", headers={"Prefer": "wait=60"})
     assert answer.status_code == 202
     assert "Preference-Applied" not in answer.headers
 

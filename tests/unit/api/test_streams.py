@@ -184,7 +184,9 @@ def test_who_has_had_the_end_is_told_not_to_come_back(client: FlaskClient, store
     job_id = submit(client)
     finish(store, claim(store), "text")
     end = read(client, job_id)[-1].id
-    assert get(client, job_id, end).status_code == 204
+    answer = get(client, job_id, end)
+    assert answer.status_code == 204
+    assert "Content-Type" not in answer.headers
 
     store.client.delete(events_key(store.namespace, job_id))
     assert read(client, job_id)[-1].id == end
