@@ -52,7 +52,7 @@ def proxy(own_server: RealServer) -> Iterator[Proxy]:
 
 
 def call(api: ApiProcess, method: str, path: str, **headers: str) -> httpx.Response:
-    body = BODY if path.startswith(("/predict", "/jobs")) and method == "POST" else None
+    body: object = BODY if path.startswith("/predict") or (method, path) == ("POST", "/jobs") else None
     if path == "/batches":
         body = {"requests": [BODY]}
     return httpx.request(method, api.url + path, json=body, headers=headers, timeout=ANSWER_SECONDS)
