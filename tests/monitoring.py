@@ -82,10 +82,11 @@ class Prometheus(Server):
         result: list[dict[str, Any]] = self.get("/api/v1/query", query=expression)["data"]["result"]
         return result
 
-    def query_range(self, expression: str, start: float) -> list[float]:
-        """The values of all series at each second from `start` until now, as a graph draws them."""
+    def query_range(self, expression: str, start: float) -> list[dict[str, Any]]:
+        """The series at each second from `start` until now, as a graph draws them."""
         found = self.get("/api/v1/query_range", query=expression, start=start, end=time(), step=1)
-        return [float(value) for series in found["data"]["result"] for _, value in series["values"]]
+        series: list[dict[str, Any]] = found["data"]["result"]
+        return series
 
 
 class Alertmanager(Server):

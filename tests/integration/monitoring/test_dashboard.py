@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -73,9 +74,13 @@ class Seen:
         self._prometheus = prometheus
         self._since = time()
 
-    def values(self, query: str) -> list[float]:
-        found = self._prometheus.query_range(query.replace("$__rate_interval", "5s"), self._since)
-        return [value for value in found if math.isfinite(value)]
+    def graph(self, query: str) -> list[dict[str, Any]]:
+        return self._prometheus.query_range(query.replace("$__rate_interval", "5s"), self._since)
+
+    def highest(self, query: str) -> float:
+        """Below 0 where there is no value that can be drawn."""
+        values = (float(value) for series in self.graph(query) for _, value in series["values"])
+        return max(filter(math.isfinite, values), default=-1)
 
     def wait_idle(self) -> None:
         """Until all jobs have ended, and Prometheus has seen that."""
@@ -109,9 +114,20 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         yield seen
 
 
-@pytest.mark.parametrize(
+every_query = pytest.mark.parametrize(
     ("panel", "legend", "query"), dashboard.queries(), ids=lambda value: value if len(value) < 40 else ""
 )
+
+
+@every_query
 def test_a_query_returns_data(seen: Seen, panel: str, legend: str, query: str) -> None:
-    wanted = -1 if (panel, legend) in MAY_BE_ZERO else 0
-    wait_until(lambda: max(seen.values(query), default=-1) > wanted, f"{query} has data")
+    zero = 0 if (panel, legend) in MAY_BE_ZERO else 1e-9
+    wait_until(lambda: seen.highest(query) >= zero, f"{query} has data")
+
+
+@every_query
+def test_a_legend_tells_the_series_apart(seen: Seen, panel: str, legend: str, query: str) -> None:
+    shown = re.findall(r"{{(\w+)}}", legend)
+    names = [tuple(series["metric"].get(label) for label in shown) for series in seen.graph(query)]
+    assert all(all(name) for name in names)
+    assert len(set(names)) == len(names)

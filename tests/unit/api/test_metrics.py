@@ -84,7 +84,7 @@ def test_the_queue_is_read_at_scrape_time(app: Flask, worker: FakeWorker) -> Non
 
 
 def test_the_estimated_wait_is_that_of_the_health_page(client: FlaskClient, store: JobStore) -> None:
-    for priority in ("high", "normal", "low"):
+    for priority in ("high", "normal", "low") * 2:  # More than the worker has slots.
         client.post("/jobs", json={**BODY, "priority": priority})
     name = "neoserve_queue_estimated_wait_seconds"
     set_pace(store, 10)
