@@ -64,7 +64,7 @@ def test_a_deadline_is_measured_against_what_waits(urls: tuple[str, str]) -> Non
     one, other = urls
     known = post(one, key="k", deadline_s=1000, priority="low").json()
     jobs = [post(one, priority="low").json()["id"] for _ in range(20)]
-    wait_until(lambda: get(other, f"/jobs/{jobs[-1]}")["queue"]["eta_s"], "the pace was measured")
+    wait_until(lambda: get(other, f"/jobs/{jobs[-1]}")["queue"]["eta_s"], "it is known how long a job takes")
 
     refused = post(other, deadline_s=0.5, priority="low")
     assert (refused.status_code, refused.json()["code"]) == (422, "deadline_unmeetable")
@@ -72,9 +72,11 @@ def test_a_deadline_is_measured_against_what_waits(urls: tuple[str, str]) -> Non
     assert post(other, key="k", deadline_s=1000, priority="low").json()["id"] == known["id"]
 
     def full_fleet() -> bool:
-        return all(get(url, "/health")["jobs"]["running"] == SLOTS for url in urls)
+        fleets = [get(url, "/health") for url in urls]
+        running = all(each["jobs"]["running"] == SLOTS for each in fleets)
+        return running and all(each["models"][0]["tokens_per_s"] for each in fleets)
 
-    wait_until(full_fleet, "both replicas show full workers")
+    wait_until(full_fleet, "both replicas show full workers, and their pace")
     fleet = get(one, "/health")
     assert fleet["status"] == "ok"
     assert [(each["slots"], each["jobs"]) for each in fleet["workers"]] == [(2, 2), (2, 2)]
