@@ -108,7 +108,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         users.ask_for_everything(num_jobs=10)
         deployed.fleet.wait_status(users.ask_for_a_long_text(), "running")
         deployed.worker.signal(signal.SIGTERM)
-        assert deployed.worker.wait() == 0
+        deployed.worker.wait()
         deployed.start_worker(**WORKER)
         seen.wait_idle()
         yield seen
