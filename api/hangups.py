@@ -90,10 +90,15 @@ class Hangups(StoppableThread):
                 self._forget(number)
 
     def look(self) -> None:
+        """Not from several threads."""
         with self._lock:
-            for number, seen in self._poll.poll(0):
-                client = self._clients[number]
-                if not client.look(seen):
+            clients = dict(self._clients)
+        # Outside: a thousand calls that end at once would wait until this thread has its turn again.
+        for number, seen in self._poll.poll(0):
+            with self._lock:
+                client = self._clients.get(number)
+                # Its number may be another connection's by now.
+                if client is not None and client is clients.get(number) and not client.look(seen):
                     self._forget(number)
 
     def _forget(self, number: int) -> None:
