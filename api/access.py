@@ -27,7 +27,7 @@ def register_access(app: Flask) -> None:
 def begin() -> None:
     g.started = time.monotonic()
     g.request_id = request_id(request.headers.get("X-Request-Id"))
-    g.waited_seconds = 0.0
+    g.waited_seconds = 0.0  # For the client: for its body to arrive, and for its job as long as it chose.
     g.code = ""
     g.job_id = ""
     begin_trace(bounded_method(request.method), route(), quiet=route() in QUIET_ROUTES)

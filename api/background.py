@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
+
+from tasks.jobs.exposition import serve
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ class MetricsPort:
         if not self._port:
             return
         try:
-            server, thread = start_http_server(self._port, self._host, self._registry)
+            server, thread = serve(self._registry, self._host, self._port)
         except OSError as error:
             logger.warning("no metrics on %s:%d: %s", self._host, self._port, error.strerror)
             return

@@ -8,17 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Request
-from gunicorn.http.errors import ParseException
-from werkzeug.exceptions import ClientDisconnected
 
 from api.batch_request import MAX_ITEMS, BatchOptions, parse_options, prefixed
 from api.errors import (
-    IncompleteBody,
     InvalidParameters,
     MalformedJson,
     UnsupportedMediaType,
 )
-from api.json_body import check_size, parse_json, read_body, require_plain_text
+from api.json_body import check_size, parse_json, read_body, receiving, require_plain_text
 from api.settings import ApiSettings
 
 JSON_LINES = frozenset({"application/jsonl", "application/x-ndjson"})
@@ -78,11 +75,9 @@ def read_batch(request: Request, settings: ApiSettings) -> BatchBody:
 def read_upload(request: Request) -> bytearray:
     """The body, once in memory."""
     body = bytearray()
-    try:
+    with receiving():
         while piece := request.stream.read(READ_BYTES):
             body += piece
-    except (ClientDisconnected, OSError, ParseException):
-        raise IncompleteBody() from None
     check_size(request, len(body))
     return body
 

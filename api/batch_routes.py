@@ -65,7 +65,7 @@ def show_batch(batch_id: str) -> Response:
             lambda: service.batches.store.get(batch_id),
             line_of(request.environ),
         )
-    g.waited_seconds = waited.seconds
+    g.waited_seconds += waited.seconds
     return unless_known(with_preference(show(waited.last_seen), preference, waited), request)
 
 

@@ -128,5 +128,5 @@ def answer_submit(job: Job, preference: Preference) -> Response:
 
 def wait_for(watch: Watch, job: Job, seconds: float) -> Waited[Job]:
     waited = watch.wait(job, seconds, line_of(request.environ))
-    g.waited_seconds = waited.seconds
+    g.waited_seconds += waited.seconds
     return waited

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from flask import Request
+from flask import Request, g
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected
 
@@ -57,11 +60,21 @@ def require_plain_text(request: Request) -> None:
         raise UnsupportedMediaType("The body must not be compressed: send it without Content-Encoding.")
 
 
-def read_body(request: Request) -> bytes:
+@contextmanager
+def receiving() -> Iterator[None]:
+    """How long the client takes for its body is not the server's time. Raises IncompleteBody."""
+    started = time.monotonic()
     try:
-        body = request.get_data(cache=False)
+        yield
     except (ClientDisconnected, OSError, ParseException):  # the last: chunks that are none
         raise IncompleteBody() from None
+    finally:
+        g.waited_seconds = g.get("waited_seconds", 0.0) + time.monotonic() - started
+
+
+def read_body(request: Request) -> bytes:
+    with receiving():
+        body = request.get_data(cache=False)
     # gunicorn and werkzeug both take the end of the connection for the end of the body.
     check_size(request, len(body))
     return body

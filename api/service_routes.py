@@ -18,6 +18,7 @@ from api.service import STORE_SECONDS, current_service
 from api.settings import MAX_WAIT_SECONDS
 from tasks.jobs.card import ModelCard
 from tasks.jobs.deadline import time_limit
+from tasks.jobs.exposition import known_format
 from tasks.jobs.names import VERSION
 
 service = Blueprint("service", __name__)
@@ -85,5 +86,5 @@ def render_model(card: ModelCard) -> dict[str, Any]:
 @service.get("/metrics")
 def metrics() -> Response:
     """Prometheus' text format, or OpenMetrics for a scraper that asks for it."""
-    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    encode, content_type = choose_encoder(known_format(request.headers.get("Accept", "")))
     return Response(encode(current_service().metrics.exposed), content_type=content_type)

@@ -51,6 +51,8 @@ export class Api {
 
   async call(path, { headers, signal, ...options }) {
     const key = this.key();
+    // No header can hold it, and so no service knows it.
+    if (!/^[\x21-\x7e]*$/.test(key)) throw new Refused(401, {}, null);
     const all = key ? { ...headers, Authorization: `Bearer ${key}` } : headers;
     const response = await withinPatience(signal, (either) =>
       fetch(path, { ...options, headers: all, signal: either, cache: "no-store" }),

@@ -17,7 +17,8 @@ export class History {
   /** {request, id, job} of each run that was kept. */
   static kept() {
     try {
-      return JSON.parse(sessionStorage.getItem(KEPT)) ?? [];
+      const kept = JSON.parse(sessionStorage.getItem(KEPT));
+      return Array.isArray(kept) ? kept.filter(isRun) : [];
     } catch {
       return [];
     }
@@ -73,4 +74,9 @@ export class History {
       // Full, or forbidden by the browser: then a reload forgets.
     }
   }
+}
+
+/** Another release may have kept something else. */
+function isRun(kept) {
+  return typeof kept?.id === "string" && typeof kept.request?.text === "string";
 }

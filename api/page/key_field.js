@@ -8,11 +8,10 @@ export class KeyField {
   constructor({ onChange }) {
     this.box = byId("key");
     this.input = byId("key-value");
-    this.input.value = sessionStorage.getItem(KEPT) ?? "";
+    this.input.value = kept();
     this.box.hidden = !this.input.value;
     this.input.addEventListener("change", () => {
-      if (this.value) sessionStorage.setItem(KEPT, this.value);
-      else sessionStorage.removeItem(KEPT);
+      keep(this.value);
       this.input.removeAttribute("aria-invalid");
       onChange();
     });
@@ -28,5 +27,24 @@ export class KeyField {
     this.box.hidden = false;
     this.input.setAttribute("aria-invalid", String(Boolean(this.value)));
     if (isNew) this.input.focus();
+  }
+}
+
+// The browser may forbid all storage: then a reload forgets the key.
+
+function kept() {
+  try {
+    return sessionStorage.getItem(KEPT) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function keep(value) {
+  try {
+    if (value) sessionStorage.setItem(KEPT, value);
+    else sessionStorage.removeItem(KEPT);
+  } catch {
+    // Forbidden.
   }
 }

@@ -42,7 +42,7 @@ export class Run {
 
   async follow() {
     this.events = new JobEvents(this.api, this.order, {
-      onPause: (error, seconds) => this.change({ pause: { error, until: Date.now() + seconds * 1000 } }),
+      onPause: (error, seconds) => this.paused(error, seconds),
       onGoing: () => this.going(),
     });
     const looking = setInterval(() => this.look(), LOOK_MS);
@@ -63,6 +63,12 @@ export class Run {
     this.change({ canceling: true });
     if (this.id) this.sendCancel();
     else if (this.pause) this.events.stop();
+  }
+
+  paused(error, seconds) {
+    this.change({ pause: { error, until: Date.now() + seconds * 1000 } });
+    // Given up meanwhile, before the service has said that there is a job.
+    if (this.canceling && !this.id) this.events.stop();
   }
 
   going() {

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 #: Instead of a bound, in microseconds.
 SUM = "sum"
+
+#: In ms. What else stands there another version has counted.
+BOUND = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?|inf")
+
+#: As many digits as the server can count.
+MAX_DIGITS = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +29,9 @@ class Counters:
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         self._values = {
-            tuple(field.split(":")): int(value) for field, value in fields.items() if value.isdecimal()
+            tuple(field.split(":")): int(value)
+            for field, value in fields.items()
+            if value.isdecimal() and len(value) <= MAX_DIGITS
         }
 
     def count(self, *series: str) -> int:
@@ -38,6 +47,6 @@ class Counters:
         buckets = {
             float(known[width]) / 1000: number
             for known, number in self._values.items()
-            if len(known) == width + 1 and known[:width] == series and known[width] != SUM
+            if len(known) == width + 1 and known[:width] == series and BOUND.fullmatch(known[width])
         }
         return Distribution(buckets=buckets, sum_seconds=self.count(*series, SUM) / 1e6)

@@ -68,6 +68,8 @@ class Tracer:
         """None: over OTLP/HTTP to where the environment says."""
         # One line for each batch that is lost, and none for each time that it was tried.
         logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)
+        # It quotes headers that it cannot read, and in these are credentials.
+        logging.getLogger("opentelemetry.util.re").setLevel(logging.CRITICAL)
         self._provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))
 
     def stop(self) -> None:

@@ -6,11 +6,12 @@ import logging
 import threading
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
 from tasks.engine.types import StepStats
 from tasks.jobs.buckets import TOKEN_BUCKETS
+from tasks.jobs.exposition import serve
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +161,7 @@ def serve_metrics(metrics: WorkerMetrics, host: str, port: int) -> MetricsServer
     if port == 0:
         return None
     try:
-        server, thread = start_http_server(port, addr=host, registry=metrics.registry)
+        server, thread = serve(metrics.registry, host, port)
     except OSError as error:
         log.warning("metrics port %s:%d cannot be used, going on without metrics: %s", host, port, error)
         return None

@@ -28,6 +28,8 @@ def test_the_port_shows_what_the_engine_did() -> None:
     assert server is not None
     try:
         text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        strange = {"Accept": "application/openmetrics-text;version=X"}
+        assert httpx.get(f"http://127.0.0.1:{port}/metrics", headers=strange).status_code == 200
     finally:
         server.stop()
     for line in (

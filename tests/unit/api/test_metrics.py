@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import logging
 import re
+from io import BytesIO
+from threading import Event
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -103,6 +106,30 @@ def test_a_scraper_may_ask_for_openmetrics(client: FlaskClient) -> None:
 
     assert plain.mimetype == "text/plain"
     assert modern.mimetype == "application/openmetrics-text"
+
+
+@pytest.mark.parametrize("version", ["X", "", "1", "1.0"])
+def test_a_version_that_is_none_gets_plain_text(client: FlaskClient, version: str) -> None:
+    answer = client.get("/metrics", headers={"Accept": f"application/openmetrics-text;version={version}"})
+    assert (answer.status_code, answer.mimetype) == (200, "text/plain")
+
+
+def test_the_time_in_which_a_body_arrives_is_not_the_servers(app: Flask) -> None:
+    class SlowBody(BytesIO):
+        def readinto(self, buffer: Any) -> int:
+            Event().wait(0.05)
+            return super().readinto(buffer)
+
+    body = b'{"text": "a"}'
+    app.test_client().post(
+        "/jobs", input_stream=SlowBody(body), content_length=len(body), content_type="application/json"
+    )
+    labels = {"method": "POST", "route": "/jobs"}
+    whole = value(app, "neoserve_http_request_seconds_sum", **labels, status="202")
+    handling = value(app, "neoserve_request_handling_seconds_sum", **labels)
+    assert whole is not None
+    assert handling is not None
+    assert whole - handling >= 0.05
 
 
 def test_a_request_is_one_line_in_the_log(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:

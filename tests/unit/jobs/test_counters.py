@@ -229,3 +229,13 @@ def test_counters_that_somebody_has_overwritten_keep_no_job_from_its_end(store: 
     submit(store, "a")
     finish(store, claim(store))
     assert store.get("a").status is JobStatus.SUCCEEDED
+
+
+def test_what_another_version_has_counted_is_passed_over(store: JobStore) -> None:
+    submit(store, "a")
+    finish(store, claim(store))
+    known = store.counters().distribution("latency", "async")
+    more = {"latency:async:word": "7", "latency:async:sum:x": "7", "latency:sync:sum": "9" * 400}
+    store.client.hset(f"{store.namespace}:counters", mapping=more)
+    assert store.counters().distribution("latency", "async") == known
+    assert store.counters().distribution("latency", "sync").sum_seconds == 0
