@@ -65,14 +65,14 @@ def parse_log_format(text: str) -> LogFormat:
 
 
 def log_lines_to_stderr(root_level: int | str, form: LogFormat) -> None:
-    """Replace whatever handlers the root logger has. Warnings, and threads that die, are told there too."""
+    """Replace whatever handlers the root logger has. Warnings are told there too; threads that die once
+    threading.excepthook is log_end_of_thread, or calls it."""
     handler = logging.StreamHandler()
     handler.setFormatter(FORMATTERS[form]())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(root_level)
     logging.captureWarnings(True)
-    threading.excepthook = log_end_of_thread
 
 
 def log_end_of_thread(arguments: threading.ExceptHookArgs) -> None:

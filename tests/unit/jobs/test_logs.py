@@ -103,8 +103,9 @@ def test_the_form_is_text_or_json() -> None:
 def test_warnings_and_threads_that_die_are_lines_too() -> None:
     code = """
 import logging, threading, warnings
-from tasks.jobs.logs import LogFormat, log_lines_to_stderr
+from tasks.jobs.logs import LogFormat, log_end_of_thread, log_lines_to_stderr
 log_lines_to_stderr(logging.WARNING, LogFormat.JSON)
+threading.excepthook = log_end_of_thread
 warnings.warn("careful")
 for error in (ValueError, SystemExit):
     def fail():
