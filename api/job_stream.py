@@ -29,7 +29,8 @@ PAUSE_SECONDS = 1.0
 class JobStream:
     """Iterate over it for what to send, in pieces; each is to be sent at once.
 
-    `end` says how it has ended: done, draining or error; gone as long as only the client can have ended it.
+    `end` says how it has ended: done, draining or error; gone as long as only the client can have ended it. `job` is the
+    job as it was last read.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class JobStream:
     ) -> None:
         """`first` is what `feed` had to begin with; `describe` makes a problem document."""
         self._store = store
-        self._job = job
+        self.job = job
         self._feed = feed
         self._first = first
         self._draining = draining
@@ -73,7 +74,7 @@ class JobStream:
 
     def __iter__(self) -> Iterator[bytes]:
         # Never nothing: the client is to see that it is heard.
-        yield self._told.queued(self._job) + self._read(self._first) or COMMENT
+        yield self._told.queued(self.job) + self._read(self._first) or COMMENT
         while self.end == "gone" and not self._hung_up:
             if self._draining.is_set():
                 self.end = "draining"
@@ -99,7 +100,7 @@ class JobStream:
     def _news(self) -> bytes:
         if self._told.done is not None:
             return self._recorded_end(self._told.done.id)
-        if self._job.status.terminal:
+        if self.job.status.terminal:
             return self._rest()
         if self._clock() >= self._look_at:
             return self._look()
@@ -114,18 +115,18 @@ class JobStream:
     def _look(self) -> bytes:
         self._look_at = self._next_look()
         self._read_record()
-        return self._told.queued(self._job)
+        return self._told.queued(self.job)
 
     def _next_look(self) -> float:
-        return self._clock() + min(LOOK_SECONDS, seconds_until_look(self._job))
+        return self._clock() + min(LOOK_SECONDS, seconds_until_look(self.job))
 
     def _recorded_end(self, event_id: str) -> bytes:
         self._read_record()
-        if not self._job.status.terminal:  # The server has lost the end since.
+        if not self.job.status.terminal:  # The server has lost the end since.
             self._told.done = None
             return b""
         self.end = "done"
-        return self._told.ended(self._job, event_id)
+        return self._told.ended(self.job, event_id)
 
     def _rest(self) -> bytes:
         """Of a job that is over by its record: what the stream has, then what the record has."""
@@ -133,7 +134,7 @@ class JobStream:
         if batch.events or batch.anew:
             return self._read(batch)
         self.end = "done"
-        return self._told.replayed(self._job)
+        return self._told.replayed(self.job)
 
     def _read_record(self) -> None:
-        self._job = self._store.get(self._job.id, owner=self._job.owner)
+        self.job = self._store.get(self.job.id, owner=self.job.owner)

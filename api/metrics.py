@@ -19,6 +19,9 @@ from prometheus_client.registry import Collector
 from api import metric_files
 from tasks.jobs.buckets import LATENCY_BUCKETS
 
+#: Refusals that operators ask for. A series that begins with its first refusal hides that one from `rate()`.
+REFUSALS = ("queue_full", "batches_full", "busy", "no_model", "store_unavailable", "store_broken")
+
 HANDOVERS = ("timeout", "busy", "draining", "gone")
 STREAM_ENDS = ("done", "draining", "gone", "error")
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -90,6 +93,8 @@ class ApiMetrics:
             ["code"],
             registry=self.registry,
         )
+        for code in REFUSALS:
+            self.rejections.labels(code)
         for reason in HANDOVERS:
             self.handovers.labels(reason)
         for end in STREAM_ENDS:

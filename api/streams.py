@@ -94,7 +94,7 @@ class Streams:
             if line is not None:
                 client = Client(line.connection, stream.hang_up, stream.ask)
                 ending.enter_context(self._hangups.watch(client))
-            ending.enter_context(self._among_open(stream, job))
+            ending.enter_context(self._among_open(stream))
             return OpenStream(stream, ending.pop_all())
 
     def _follow(self, job: Job) -> None:
@@ -109,7 +109,7 @@ class Streams:
                 stream.wake()
 
     @contextmanager
-    def _among_open(self, stream: JobStream, job: Job) -> Iterator[None]:
+    def _among_open(self, stream: JobStream) -> Iterator[None]:
         start = time.monotonic()
         with self._lock:
             self._open.add(stream)
@@ -122,7 +122,7 @@ class Streams:
             self._metrics.open_streams.dec()
             self._metrics.streams.labels(stream.end).inc()
             seconds = round(time.monotonic() - start, 3)
-            logger.info(LogLine(**about(job), stream=stream.end, seconds=seconds))
+            logger.info(LogLine(**about(stream.job), stream=stream.end, seconds=seconds))
 
 
 def was_the_last(job: Job, feed: Feed, after: str) -> bool:

@@ -101,6 +101,7 @@ function again(run) {
   if (active) return;
   fill({ ...run.request, seed: run.job.parameters.seed });
   generate();
+  byId("generate").focus(); // The button that was pressed is gone.
 }
 
 function fill(request) {

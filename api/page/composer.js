@@ -70,7 +70,7 @@ export class Composer {
     const temperature = this.number("temperature", Number.isFinite, "a number");
     if (temperature === 0) request.do_sample = false;
     else if (temperature !== null) Object.assign(request, this.sampling(temperature));
-    const seed = this.number("seed", isSeed, "a whole number, or nothing for a random one");
+    const seed = this.number("seed", isSeed, "a whole number from 0 to 9007199254740991, or nothing for a random one");
     if (seed !== null) request.seed = seed;
     if (new Set(this.models.map((each) => each.model)).size > 1) request.model = INPUTS.model.value;
     return this.problems.length ? null : request;

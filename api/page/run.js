@@ -3,7 +3,7 @@
 import { JobEvents } from "./job_events.js";
 import { Refused } from "./problem.js";
 
-/** How often a running job is asked how many tokens it has: its events bring texts, not numbers. */
+/** How often a job is asked for its place, or how many tokens it has: its events tell the one rarely, the other never. */
 const LOOK_MS = 1000;
 
 const CANCEL_AGAIN_MS = 1000;
@@ -88,9 +88,10 @@ export class Run {
   }
 
   async look() {
-    if (this.state !== "running" || this.pause) return;
+    if (!["queued", "running"].includes(this.state) || this.pause) return;
     const job = await this.api.job(this.id).catch(() => null);
     if (this.state === "running" && job?.progress) this.change({ progress: { ...job.progress, at: Date.now() } });
+    if (this.state === "queued" && job?.queue) this.onQueued(job.queue);
   }
 
   onQueued({ position, eta_s: seconds }) {
