@@ -91,8 +91,8 @@ class BatchStore:
 
     def get(self, batch_id: str, *, owner: str = "") -> Batch:
         """Raises BatchNotFound (another owner's batch is not found either), BatchGone or OtherVersion."""
-        flat, num_jobs, num_running = _found(self._scripts.run("batch_get", batch_id, owner))
-        return decode_batch(flat, num_jobs, num_running)
+        flat, num_running = _found(self._scripts.run("batch_get", batch_id, owner))
+        return decode_batch(flat, num_running)
 
     def results(
         self, batch_id: str, first: int = 0, number: int = RESULT_ITEMS, *, owner: str = ""

@@ -6,6 +6,10 @@ local batch = find_batch(id)
 if not batch then return {redis.call('GET', key('tombstone', id)) == owner and 'gone' or 'unknown'} end
 if batch.owner ~= owner then return {'unknown'} end
 if is_foreign(batch) then return {'foreign', batch.schema} end
+if batch.status == 'running' then
+  repair(batch) -- Or jobs would go on that are its items and are not known to be.
+  batch = find_batch(id)
+end
 if batch.status == 'canceled' then return {'canceled'} end
 if batch.status ~= 'running' then return {'finished'} end
 

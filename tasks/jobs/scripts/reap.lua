@@ -118,34 +118,6 @@ local function look_at_attended(job)
   count('abandoned')
 end
 
--- Somebody has deleted which items are jobs: those that have neither ended nor been passed over.
-local function find_live(batch)
-  local ended = batch.succeeded + batch.failed + batch.canceled + batch.expired
-  local missing = batch.total - ended - (batch.total - batch.next) - redis.call('HLEN', key('batch_live', batch.id))
-  if missing <= 0 then return end
-  local stopped_from = tonumber(redis.call('HGET', key('batch', batch.id), 'stopped_from') or batch.next)
-  for index = 0, stopped_from - 1 do
-    local decoded, item = pcall(cjson.decode, redis.call('HGET', key('batch_items', batch.id), index) or '')
-    if decoded and not item.status then redis.call('HSET', key('batch_live', batch.id), index, item.id) end
-  end
-end
-
--- What a worker of an earlier version has ended, or somebody deleted, has brought no next item in.
-local function repair(batch)
-  find_live(batch)
-  local live = redis.call('HGETALL', key('batch_live', batch.id))
-  for i = 1, #live, 2 do
-    local job = find_job(live[i + 1])
-    if not job then
-      lose_item(find_batch(batch.id), live[i])
-    elseif has_ended(job) then
-      item_ended(job, job.status)
-    end
-  end
-  local left = find_batch(batch.id)
-  if left.status == 'running' then go_on(left) end
-end
-
 -- Whether fewer jobs are in their places than have not ended: somebody has deleted such a place.
 local function are_astray()
   local waiting, in_queues = redis.call('ZCARD', key('queued')), 0
