@@ -2,7 +2,8 @@
 --
 -- `batch`: totals and options. `batch_items`: for every index the item as it was submitted, and once it has ended what
 -- came of it. `batch_live`: for the index of every item that is a job now the id of that job. Items from `next` on have
--- not become jobs yet. `unfinished`: for every batch the number of items that have not ended.
+-- not become jobs yet. `unfinished`: for every batch the number of items that have not ended. `owned_batches`: those of
+-- an owner, as long as their records are there.
 
 local MAX_LIVE_ITEMS = 64
 local ENDS = {'succeeded', 'failed', 'canceled', 'expired'}
@@ -88,6 +89,7 @@ local function end_batch(batch)
   redis.call('SET', key('tombstone', batch.id), batch.owner, 'PXAT', expires + KEEP_TOMBSTONE_MS)
   redis.pcall('HDEL', key('unfinished'), batch.id)
   redis.call('ZREM', key('batches'), batch.id)
+  redis.call('ZADD', key('index'), expires, batch.id)
   redis.call('PUBLISH', key('ended'), batch.id .. ' ')
 end
 

@@ -19,4 +19,6 @@ for _, job_id in ipairs(redis.call('HVALS', key('batch_live', id))) do
   local job = find_job(job_id)
   if job then cancel(job) end
 end
+batch = find_batch(id)
+if batch.status == 'running' then go_on(batch) end -- The end, where none of its items has become a job.
 return {redis.call('HGET', key('batch', id), 'status') == 'running' and 'requested' or 'canceled'}

@@ -20,11 +20,13 @@ end
 
 -- No job depends on these: where somebody has overwritten one, submits say so and the reaper goes on.
 local function disown(id, owner)
-  redis.pcall('ZREM', key('owned', owner), id)
-  if redis.call('EXISTS', key('owned', owner)) == 0 then redis.pcall('SREM', key('owners'), owner) end
+  local jobs, batches = key('owned', owner), key('owned_batches', owner)
+  redis.pcall('ZREM', jobs, id)
+  redis.pcall('ZREM', batches, id)
+  if redis.call('EXISTS', jobs, batches) == 0 then redis.pcall('SREM', key('owners'), owner) end
 end
 
--- The record has expired, and its tombstone knows whose it was. That may have expired too, where nobody reaped for
+-- The record of a job or a batch has expired, and its tombstone knows whose it was. That may have expired too, where nobody reaped for
 -- a day.
 local function forget(id)
   redis.call('ZREM', key('index'), id)
@@ -153,7 +155,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('batches'), '-inf', looked_a
     repair(batch)
   elseif not batch then -- Somebody deleted it by hand.
     redis.call('ZREM', key('batches'), id)
-    redis.call('HDEL', key('unfinished'), id)
+    redis.pcall('HDEL', key('unfinished'), id)
+    forget(id)
     count('trimmed')
   end
 end

@@ -73,20 +73,24 @@ def test_a_batch_is_shown_and_canceled_whole_although_somebody_deleted_which_of_
 ) -> None:
     submit_batch(batches, "b", 70)
     finish(store, claim(store))
-    held = claim(store)
+    held, finished = claim(store), claim(store)
     store.client.delete(f"{store.namespace}:batch_live:b")
-    assert store.cancel("b-2") == CancelVerdict.CANCELED
+    assert finish(store, finished)
+    assert store.cancel("b-3") == CancelVerdict.CANCELED
     assert counts(batches) == {"succeeded": 1, "queued": 64, "waiting": 5}
     results = batches.results("b", 0, 100)
     assert [each.status for each in results] == ["succeeded"] + ["queued"] * 64 + ["waiting"] * 5
 
     assert batches.cancel("b") == CancelVerdict.REQUESTED
 
-    assert counts(batches) == {"succeeded": 1, "canceled": 68, "queued": 1}
+    assert counts(batches) == {"succeeded": 2, "canceled": 67, "queued": 1}
+    for ended in ("b-2", "b-3"):
+        events = [fields["event"] for _, fields in store.client.xrange(f"{store.namespace}:events:{ended}")]
+        assert events.count("done") == 1
     assert store.num_queued() == 0
     assert step(store, held).verdict == "cancel"
     store.finish(WORKER, held.job.id, held.attempt, Outcome(status=JobStatus.CANCELED))
-    assert counts(batches) == {"succeeded": 1, "canceled": 69}
+    assert counts(batches) == {"succeeded": 2, "canceled": 68}
     assert batches.get("b").status is BatchStatus.CANCELED
 
 
