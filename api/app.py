@@ -11,6 +11,7 @@ from flask import Flask
 
 from api.access import register_access
 from api.background import Background, MetricsPort
+from api.batch_list_routes import batch_list
 from api.batch_routes import batches as batch_routes
 from api.batch_submission import BatchSubmission
 from api.company import Company
@@ -96,6 +97,7 @@ def create_app(
     app.register_blueprint(events)
     app.register_blueprint(job_list)
     app.register_blueprint(batch_routes)
+    app.register_blueprint(batch_list)
     app.register_blueprint(service_routes)
     app.register_blueprint(page)
     register_access(app)

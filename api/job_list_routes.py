@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from api.job_query import parse_job_query
-from api.render import json_response, render_job
+from api.paging import answer_page
+from api.render import render_job
 from api.service import STORE_SECONDS, current_service
 from api.validators import keep_private
 from tasks.jobs.deadline import time_limit
@@ -21,13 +22,10 @@ def list_jobs() -> Response:
     query = parse_job_query(request.args)
     with time_limit(STORE_SECONDS):
         page = current_service().store.list_jobs(
-            statuses=query.statuses, limit=query.limit, before=query.before
+            statuses=query.statuses, limit=query.page.limit, before=query.page.before
         )
     following = None if page.before is None else query.next_page(page.before)
-    response = json_response({"jobs": [render_listed(job) for job in page.jobs], "next": following})
-    if following is not None:
-        response.headers["Link"] = f'<{following}>; rel="next"'
-    return response
+    return answer_page("jobs", [render_listed(job) for job in page.jobs], following)
 
 
 def render_listed(job: Job) -> dict[str, object]:

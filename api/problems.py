@@ -29,7 +29,6 @@ STATUS_OF_STORE_ERROR: Mapping[type[jobs.JobsError], tuple[int, int | None]] = {
     jobs.BatchGone: (410, None),
     jobs.UnknownModel: (422, None),
     jobs.IdempotencyKeyReused: (422, None),
-    jobs.BatchesFull: (429, 30),
     jobs.NoModel: (503, 5),
     jobs.OtherVersion: (503, 5),
     jobs.StoreUnavailable: (503, 2),
@@ -37,9 +36,9 @@ STATUS_OF_STORE_ERROR: Mapping[type[jobs.JobsError], tuple[int, int | None]] = {
     jobs.StoreBroken: (503, 5),
 }
 
-#: When to try again where the queue is full and nothing was measured; otherwise between these two.
-QUEUE_FULL_SECONDS = 5
-MIN_QUEUE_FULL_SECONDS, MAX_QUEUE_FULL_SECONDS = 1, 60
+#: When to try again where the queue is full and nothing was measured; otherwise so late at most.
+QUEUE_FULL_SECONDS, MAX_QUEUE_FULL_SECONDS = 5, 60
+BATCHES_FULL_SECONDS, MAX_BATCHES_FULL_SECONDS = 30, 600
 
 STORE_UNAVAILABLE = "The job store cannot be used now. Send the request again."
 STORE_BROKEN = (
@@ -131,13 +130,19 @@ def store_problem(error: jobs.JobsError, request_id: str) -> dict[str, Any]:
 
 
 def on_queue_full(error: jobs.QueueFull) -> Response:
-    """Tells when there will be a place, by the measured drain rate."""
-    seconds = QUEUE_FULL_SECONDS
-    if error.free_in_seconds is not None:
-        seconds = math.ceil(error.free_in_seconds)
-    seconds = min(max(seconds, MIN_QUEUE_FULL_SECONDS), MAX_QUEUE_FULL_SECONDS)
+    seconds = whole_seconds(error.free_in_seconds, QUEUE_FULL_SECONDS, MAX_QUEUE_FULL_SECONDS)
     status = current_service().settings.queue_full_status
     return problem(status, error.code, str(error), retry_after_seconds=seconds)
+
+
+def on_batches_full(error: jobs.BatchesFull) -> Response:
+    seconds = whole_seconds(error.free_in_seconds, BATCHES_FULL_SECONDS, MAX_BATCHES_FULL_SECONDS)
+    return problem(429, error.code, str(error), retry_after_seconds=seconds)
+
+
+def whole_seconds(measured: float | None, otherwise: int, longest: int) -> int:
+    """When there will be a place, by the measured drain rate."""
+    return otherwise if measured is None else min(max(math.ceil(measured), 1), longest)
 
 
 def on_http_error(error: HTTPException) -> Response:
@@ -182,6 +187,7 @@ def register_problems(app: Flask) -> None:
     app.register_error_handler(ApiError, on_api_error)
     app.register_error_handler(jobs.JobsError, on_store_error)
     app.register_error_handler(jobs.QueueFull, on_queue_full)
+    app.register_error_handler(jobs.BatchesFull, on_batches_full)
     app.register_error_handler(RequestEntityTooLarge, on_too_large)
     app.register_error_handler(NotFound, on_no_route)
     app.register_error_handler(MethodNotAllowed, on_wrong_method)

@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from flask import Flask, request
 
 from api.errors import FieldError, InvalidParameters
-from api.job_query import PARAMETERS
 from api.json_body import read_body
+from api.paging import PARAMETERS
 from api.request import MAX_ECHO_CHARS, MAX_ERRORS
 
 #: The query parameters of each endpoint; one that is not here takes none.
 QUERY: Mapping[str, tuple[str, ...]] = {
+    "batch_list.list_batches": PARAMETERS,
     "batches.show_batch": ("wait",),
-    "job_list.list_jobs": PARAMETERS,
+    "job_list.list_jobs": ("status", *PARAMETERS),
     "jobs.predict": ("wait",),
     "jobs.show_job": ("wait",),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,11 +55,7 @@ class Backlog:
         pace = self.tokens_per_second or self.likely_tokens_per_second
         if pace is None:
             return None
-        lanes = {
-            each: replace(lane, tokens_each=lane.tokens_each or usual) for each, lane in self.lanes.items()
-        }
-        lanes[priority] = replace(lanes[priority], num_jobs=num_ahead)
-        seconds = seconds_until_claimed(lanes, priority, pace)
+        seconds = self._seconds_until_claimed(priority, num_ahead, usual, pace)
         return free_in_seconds + self.num_stuck * usual / pace + seconds
 
     def seconds_until_gone(self, num_jobs: int) -> float | None:
@@ -68,6 +64,28 @@ class Backlog:
         if self.tokens_per_second is None or not tokens_each:
             return None
         return num_jobs * tokens_each / self.tokens_per_second
+
+    def seconds_until_served(self, priority: Priority, num_jobs: int) -> float | None:
+        """Until so many jobs of this priority were taken, next to the others.
+
+        None when nothing was measured or nothing waits.
+        """
+        pace = self.tokens_per_second or self.likely_tokens_per_second
+        usual = self._tokens_each()
+        if pace is None or not usual:
+            return None
+        return self._seconds_until_claimed(priority, num_jobs, usual, pace)
+
+    def _seconds_until_claimed(
+        self, priority: Priority, num_jobs: int, usual_tokens: float, tokens_per_second: float
+    ) -> float:
+        """All of so many jobs of this priority, next to the others."""
+        lanes = {
+            each: replace(lane, tokens_each=lane.tokens_each or usual_tokens)
+            for each, lane in self.lanes.items()
+        }
+        lanes[priority] = replace(lanes[priority], num_jobs=num_jobs)
+        return seconds_until_claimed(lanes, priority, tokens_per_second)
 
     def _seconds_until_free(self, usual_tokens: float) -> float | None:
         """Until the first slot is free. Its job is in the middle, where no more is known of it."""
@@ -78,6 +96,16 @@ class Backlog:
     def _tokens_each(self) -> float:
         num_tokens = sum(lane.num_jobs * lane.tokens_each for lane in self.lanes.values())
         return num_tokens / self.num_jobs if self.num_jobs else 0.0
+
+
+def seconds_until_free(backlogs: Iterable[Backlog], num_items: int) -> float | None:
+    """Until so many items of batches have been taken by workers, whichever of these models they are for.
+
+    None when nothing was measured of any.
+    """
+    each = [backlog.seconds_until_served(Priority.LOW, num_items) for backlog in backlogs]
+    per_second = sum(num_items / seconds for seconds in each if seconds)
+    return num_items / per_second if per_second else None
 
 
 def decode_backlog(flat: Sequence[str | int | None]) -> Backlog:

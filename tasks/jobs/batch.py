@@ -107,7 +107,8 @@ def encode_item(item: BatchItem) -> str:
 def decode_item(index: int, state: str, became_job: int, text: str) -> ItemResult:
     """`state` is empty where the item itself says it."""
     values: Mapping[str, str] = json.loads(text)
-    status = state or values["status"]
+    # Neither says it where somebody has deleted which items are jobs, until the reaper finds these.
+    status = state or values.get("status", JobStatus.QUEUED)
     error = decode_error(values)
     if error is None and status == JobStatus.EXPIRED:  # Before it was a job.
         error = JobError(code="expired", detail="The deadline passed before the job started.")
@@ -125,23 +126,22 @@ def decode_item(index: int, state: str, became_job: int, text: str) -> ItemResul
     )
 
 
-def decode_batch(flat: Sequence[str], num_jobs: int, num_running: int) -> Batch:
-    """From the reply of HGETALL, and how many items are jobs now. Raises OtherVersion."""
+def decode_batch(flat: Sequence[str], num_running: int) -> Batch:
+    """From the reply of HGETALL, and how many items run now. Raises OtherVersion."""
     record = dict(zip(flat[::2], flat[1::2], strict=True))
     check_schema(record["schema"])
+    total, taken_in = int(record["total"]), int(record["next"])
+    ended = {name: int(record[name]) for name in ("succeeded", "failed", "canceled", "expired")}
     canceling = record["status"] == BatchStatus.RUNNING and record.get("cancel_requested") == "1"
     return Batch(
         id=record["id"],
         status=BatchStatus.CANCELING if canceling else BatchStatus(record["status"]),
         counts=BatchCounts(
-            total=int(record["total"]),
-            waiting=int(record["total"]) - int(record["next"]),
-            queued=num_jobs - num_running,
+            total=total,
+            waiting=total - taken_in,
+            queued=taken_in - sum(ended.values()) - num_running,
             running=num_running,
-            succeeded=int(record["succeeded"]),
-            failed=int(record["failed"]),
-            canceled=int(record["canceled"]),
-            expired=int(record["expired"]),
+            **ended,
         ),
         created_at=int(record["created_at"]) / 1000,
         deadline_at=int(record["deadline_at"]) / 1000,

@@ -7,7 +7,9 @@ from typing import Any
 
 import redis
 
+from tasks.jobs.backlog import decode_backlog, seconds_until_free
 from tasks.jobs.batch import Batch, BatchItem, ItemResult, NewBatch, decode_batch, decode_item, encode_item
+from tasks.jobs.batch_list import BatchLists
 from tasks.jobs.durability import Durability
 from tasks.jobs.errors import (
     BatchesFull,
@@ -28,7 +30,7 @@ UPLOADED_ITEMS = 512
 RESULT_ITEMS = 64
 
 
-class BatchStore:
+class BatchStore(BatchLists):
     """A batch is uploaded in chunks and then started by one atomic script; its items become jobs a few at a
     time, each when another one ends.
 
@@ -82,7 +84,14 @@ class BatchStore:
         flat = [part for pair in fields.items() for part in pair]
         verdict, *rest = scripts.run("batch_start", max_unfinished, new.digest, *flat)
         if verdict == "full":
-            raise BatchesFull(limit=max_unfinished, unfinished=rest[0], total=new.total)
+            unfinished, backlogs = rest
+            too_many = unfinished + new.total - max_unfinished
+            raise BatchesFull(
+                limit=max_unfinished,
+                unfinished=unfinished,
+                total=new.total,
+                free_in_seconds=seconds_until_free(map(decode_backlog, backlogs), too_many),
+            )
         if verdict == "reused":
             raise IdempotencyKeyReused
         if verdict == "torn":
@@ -91,8 +100,8 @@ class BatchStore:
 
     def get(self, batch_id: str, *, owner: str = "") -> Batch:
         """Raises BatchNotFound (another owner's batch is not found either), BatchGone or OtherVersion."""
-        flat, num_jobs, num_running = _found(self._scripts.run("batch_get", batch_id, owner))
-        return decode_batch(flat, num_jobs, num_running)
+        flat, num_running = _found(self._scripts.run("batch_get", batch_id, owner))
+        return decode_batch(flat, num_running)
 
     def results(
         self, batch_id: str, first: int = 0, number: int = RESULT_ITEMS, *, owner: str = ""

@@ -68,13 +68,15 @@ class BatchesFull(JobsError):
 
     code = "batches_full"
 
-    def __init__(self, limit: int, unfinished: int, total: int) -> None:
+    def __init__(self, limit: int, unfinished: int, total: int, free_in_seconds: float | None = None) -> None:
+        """`free_in_seconds`: an estimate until there is room for `total`; None when nothing was measured."""
         super().__init__(
             f"{unfinished} items of batches have not ended, this batch has {total}, and the limit is "
             f"{limit}; nothing was recorded."
         )
         self.limit = limit
         self.unfinished = unfinished
+        self.free_in_seconds = free_in_seconds
 
 
 class IdempotencyKeyReused(JobsError):

@@ -26,6 +26,7 @@ _WRONG_TYPE = re.compile(r"WRONGTYPE (?:(\S+ (?:is a \w+ and should be a \w+|hol
 _READS = frozenset(
     {
         "batch_get",
+        "batch_list",
         "batch_results",
         "counters",
         "fleet",
@@ -46,6 +47,7 @@ _WITH_BATCHES = frozenset(
     {
         "batch_cancel",
         "batch_get",
+        "batch_list",
         "batch_put",
         "batch_results",
         "batch_start",

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from flask import Flask
 
+from api.batch_list_routes import batch_list
 from api.batch_routes import batches
 from api.errors import ApiError
 from api.event_routes import events
@@ -114,6 +115,7 @@ def test_the_endpoint_table_lists_what_there_is() -> None:
     app = Flask("routes")
     app.register_blueprint(jobs)
     app.register_blueprint(batches)
+    app.register_blueprint(batch_list)
     app.register_blueprint(events)
     app.register_blueprint(job_list)
     app.register_blueprint(service)

@@ -2,7 +2,8 @@
 --
 -- `batch`: totals and options. `batch_items`: for every index the item as it was submitted, and once it has ended what
 -- came of it. `batch_live`: for the index of every item that is a job now the id of that job. Items from `next` on have
--- not become jobs yet. `unfinished`: for every batch the number of items that have not ended.
+-- not become jobs yet. `unfinished`: for every batch the number of items that have not ended. `owned_batches`: those of
+-- an owner, as long as their records are there.
 
 local MAX_LIVE_ITEMS = 64
 local ENDS = {'succeeded', 'failed', 'canceled', 'expired'}
@@ -24,9 +25,16 @@ local function find_batch(id)
   return batch
 end
 
+local function num_ended(batch)
+  local number = 0
+  for _, name in ipairs(ENDS) do number = number + batch[name] end
+  return number
+end
+
+-- No item depends on `unfinished`: the reaper counts again.
 local function count_ends(batch, status, number)
   batch[status] = redis.call('HINCRBY', key('batch', batch.id), status, number)
-  redis.call('HINCRBY', key('unfinished'), batch.id, -number)
+  redis.pcall('HINCRBY', key('unfinished'), batch.id, -number)
 end
 
 -- Those that have not become jobs end without becoming any.
@@ -79,8 +87,9 @@ local function end_batch(batch)
   for _, name in ipairs({'batch', 'batch_items'}) do redis.call('PEXPIREAT', key(name, batch.id), expires) end
   if batch.idempotency ~= '' then redis.call('PEXPIREAT', key('batch_idempotency', batch.idempotency), expires) end
   redis.call('SET', key('tombstone', batch.id), batch.owner, 'PXAT', expires + KEEP_TOMBSTONE_MS)
-  redis.call('HDEL', key('unfinished'), batch.id)
+  redis.pcall('HDEL', key('unfinished'), batch.id)
   redis.call('ZREM', key('batches'), batch.id)
+  redis.call('ZADD', key('index'), expires, batch.id)
   redis.call('PUBLISH', key('ended'), batch.id .. ' ')
 end
 
@@ -93,9 +102,7 @@ local function go_on(batch)
     batch.next = redis.call('HINCRBY', key('batch', batch.id), 'next', 1)
     free = free - 1
   end
-  local ended = 0
-  for _, name in ipairs(ENDS) do ended = ended + batch[name] end
-  if ended == batch.total then end_batch(batch) end
+  if num_ended(batch) == batch.total then end_batch(batch) end
 end
 
 function item_ended(job, status)
@@ -108,4 +115,42 @@ function item_ended(job, status)
   result.status = status
   end_item(batch, job.batch_index, result)
   go_on(batch)
+end
+
+-- Somebody has deleted which items are jobs: those that have neither ended nor been passed over.
+local function find_live(batch)
+  local missing = batch.next - num_ended(batch) - redis.call('HLEN', key('batch_live', batch.id))
+  if missing <= 0 then return end
+  local stopped_from = redis.call('HGET', key('batch', batch.id), 'stopped_from')
+  for index = 0, tonumber(stopped_from or batch.next) - 1 do
+    local decoded, item = pcall(cjson.decode, redis.call('HGET', key('batch_items', batch.id), index) or '')
+    if decoded and not item.status then redis.call('HSET', key('batch_live', batch.id), index, item.id) end
+  end
+end
+
+-- What a worker of an earlier version has ended, or somebody deleted, has brought no next item in.
+local function repair(batch)
+  find_live(batch)
+  local live = redis.call('HGETALL', key('batch_live', batch.id))
+  for i = 1, #live, 2 do
+    local job = find_job(live[i + 1])
+    if not job then
+      lose_item(find_batch(batch.id), live[i])
+    elseif has_ended(job) then
+      item_ended(job, job.status)
+    end
+  end
+  local left = find_batch(batch.id)
+  if left.status ~= 'running' then return end
+  redis.pcall('HSET', key('unfinished'), batch.id, left.total - num_ended(left))
+  go_on(left)
+end
+
+-- What clients see of a batch: its record, and how many of its items run.
+local function shown(id)
+  local running = 0
+  for _, job in ipairs(redis.call('HVALS', key('batch_live', id))) do
+    if redis.pcall('HGET', key('job', job), 'status') == 'running' then running = running + 1 end
+  end
+  return redis.call('HGETALL', key('batch', id)), running
 end

@@ -6,6 +6,10 @@ local batch = find_batch(id)
 if not batch then return {redis.call('GET', key('tombstone', id)) == owner and 'gone' or 'unknown'} end
 if batch.owner ~= owner then return {'unknown'} end
 if is_foreign(batch) then return {'foreign', batch.schema} end
+if batch.status == 'running' then
+  repair(batch) -- Or jobs would go on that are its items and are not known to be.
+  batch = find_batch(id)
+end
 if batch.status == 'canceled' then return {'canceled'} end
 if batch.status ~= 'running' then return {'finished'} end
 
@@ -15,4 +19,6 @@ for _, job_id in ipairs(redis.call('HVALS', key('batch_live', id))) do
   local job = find_job(job_id)
   if job then cancel(job) end
 end
+batch = find_batch(id)
+if batch.status == 'running' then go_on(batch) end -- The end, where none of its items has become a job.
 return {redis.call('HGET', key('batch', id), 'status') == 'running' and 'requested' or 'canceled'}

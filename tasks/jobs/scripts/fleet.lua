@@ -37,6 +37,6 @@ end
 
 local oldest = redis.call('ZRANGE', key('queued'), 0, 0, 'WITHSCORES')[2]
 local unfinished, num_unfinished = redis.call('HVALS', key('unfinished')), 0
-for _, number in ipairs(unfinished) do num_unfinished = num_unfinished + number end
+for _, number in ipairs(unfinished) do num_unfinished = num_unfinished + whole(number, key('unfinished')) end
 return {num_held, num_running, oldest and now - tonumber(oldest) or 0, ended, workers, models,
   {#unfinished, num_unfinished, redis.call('ZCARD', key('queued_items'))}}

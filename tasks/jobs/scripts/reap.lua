@@ -20,11 +20,13 @@ end
 
 -- No job depends on these: where somebody has overwritten one, submits say so and the reaper goes on.
 local function disown(id, owner)
-  redis.pcall('ZREM', key('owned', owner), id)
-  if redis.call('EXISTS', key('owned', owner)) == 0 then redis.pcall('SREM', key('owners'), owner) end
+  local jobs, batches = key('owned', owner), key('owned_batches', owner)
+  redis.pcall('ZREM', jobs, id)
+  redis.pcall('ZREM', batches, id)
+  if redis.call('EXISTS', jobs, batches) == 0 then redis.pcall('SREM', key('owners'), owner) end
 end
 
--- The record has expired, and its tombstone knows whose it was. That may have expired too, where nobody reaped for
+-- The record of a job or a batch has expired, and its tombstone knows whose it was. That may have expired too, where nobody reaped for
 -- a day.
 local function forget(id)
   redis.call('ZREM', key('index'), id)
@@ -118,34 +120,6 @@ local function look_at_attended(job)
   count('abandoned')
 end
 
--- Somebody has deleted which items are jobs: those that have neither ended nor been passed over.
-local function find_live(batch)
-  local ended = batch.succeeded + batch.failed + batch.canceled + batch.expired
-  local missing = batch.total - ended - (batch.total - batch.next) - redis.call('HLEN', key('batch_live', batch.id))
-  if missing <= 0 then return end
-  local stopped_from = tonumber(redis.call('HGET', key('batch', batch.id), 'stopped_from') or batch.next)
-  for index = 0, stopped_from - 1 do
-    local decoded, item = pcall(cjson.decode, redis.call('HGET', key('batch_items', batch.id), index) or '')
-    if decoded and not item.status then redis.call('HSET', key('batch_live', batch.id), index, item.id) end
-  end
-end
-
--- What a worker of an earlier version has ended, or somebody deleted, has brought no next item in.
-local function repair(batch)
-  find_live(batch)
-  local live = redis.call('HGETALL', key('batch_live', batch.id))
-  for i = 1, #live, 2 do
-    local job = find_job(live[i + 1])
-    if not job then
-      lose_item(find_batch(batch.id), live[i])
-    elseif has_ended(job) then
-      item_ended(job, job.status)
-    end
-  end
-  local left = find_batch(batch.id)
-  if left.status == 'running' then go_on(left) end
-end
-
 -- Whether fewer jobs are in their places than have not ended: somebody has deleted such a place.
 local function are_astray()
   local waiting, in_queues = redis.call('ZCARD', key('queued')), 0
@@ -181,7 +155,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('batches'), '-inf', looked_a
     repair(batch)
   elseif not batch then -- Somebody deleted it by hand.
     redis.call('ZREM', key('batches'), id)
-    redis.call('HDEL', key('unfinished'), id)
+    redis.pcall('HDEL', key('unfinished'), id)
+    forget(id)
     count('trimmed')
   end
 end

@@ -2,6 +2,7 @@
 
 # ruff: noqa: F403
 from tests.unit.jobs.test_backlog import *
+from tests.unit.jobs.test_batch_list import *
 from tests.unit.jobs.test_batch_repairs import *
 from tests.unit.jobs.test_batch_submit import *
 from tests.unit.jobs.test_batches import *

@@ -7,18 +7,12 @@ import re
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from api.app import create_app
-from api.batch_submission import BatchSubmission
-from api.service import EXTENSION
-from api.settings import ApiSettings
-from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
 from tests.time_travel import let_pass
-from tests.unit.api.fakes import FakeWorker, LocalListener, fail, rung
+from tests.unit.api.fakes import FakeWorker, fail, rung
 from tests.waiting import wait_until
 
 JSON_LINES = "application/jsonl"
@@ -164,33 +158,6 @@ def test_the_same_key_finds_the_same_batch_in_either_form(client: FlaskClient, s
     assert post_lines(client, *prompts(2), key="k").status_code == 422, "another ttl_s"
 
 
-def test_too_many_unfinished_items_are_refused(
-    store: JobStore, ring: RecordingRing, listener: LocalListener, app: Flask
-) -> None:
-    settings = ApiSettings(max_batch_items=3, max_queued=1)
-    client = create_app(settings, store=store, ring=ring, listener=listener).test_client()
-    assert post_lines(client, *prompts(2)).status_code == 202
-    refused = post_lines(client, *prompts(2))
-    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "30")
-    assert refused.json is not None
-    assert refused.json["code"] == "batches_full"
-    assert "2 items" in refused.json["detail"]
-    never = post_lines(client, *prompts(4))
-    assert never.status_code == 422, "it would never fit"
-    assert client.post("/jobs", json={"text": "a"}).status_code == 202
-
-
-def test_more_uploads_than_one_process_can_hold_are_refused(
-    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("api.batch_submission.UPLOAD_WAIT_SECONDS", 0)
-    batches: BatchSubmission = app.extensions[EXTENSION].batches
-    with batches.upload(), batches.upload(), batches.upload(), batches.upload():
-        refused = post_lines(client, *prompts(1))
-    assert (refused.status_code, refused.json["code"]) == (429, "too_many_uploads")  # type: ignore[index]
-    assert post_lines(client, *prompts(1)).status_code == 202
-
-
 def test_a_wait_that_cannot_be_is_refused_and_one_that_is_over_shows_the_batch(client: FlaskClient) -> None:
     batch = client.post("/batches", json={"requests": prompts(1)}).json
     assert batch is not None
@@ -199,6 +166,30 @@ def test_a_wait_that_cannot_be_is_refused_and_one_that_is_over_shows_the_batch(c
     answer = client.get(f"{batch['urls']['self']}?wait=0.01")
     assert (answer.status_code, answer.json["status"]) == (200, "running")  # type: ignore[index]
     assert answer.headers["Retry-After"] == "5"
+
+
+def test_a_client_that_knows_a_batch_as_it_is_gets_no_body(client: FlaskClient, worker: FakeWorker) -> None:
+    batch = client.post("/batches", json={"requests": prompts(1)}).json
+    assert batch is not None
+    address = batch["urls"]["self"]
+    known = {"If-None-Match": client.get(address).headers["ETag"]}
+    same = client.get(address, headers=known)
+    assert (same.status_code, same.data, same.headers["Retry-After"]) == (304, b"", "5")
+    worker.finish(worker.claim())
+    assert client.get(address, headers=known).status_code == 200
+
+
+def test_a_preference_to_wait_goes_before_the_query_and_is_said_to_be_met(
+    client: FlaskClient, worker: FakeWorker
+) -> None:
+    batch = client.post("/batches", json={"requests": prompts(1)}).json
+    assert batch is not None
+    address = f"{batch['urls']['self']}?wait=61"
+    over = client.get(address, headers={"Prefer": "wait=0"})
+    assert (over.status_code, over.headers["Preference-Applied"]) == (200, "wait=0")
+    worker.finish(worker.claim())
+    ended = client.get(address, headers={"Prefer": "wait=30"})
+    assert (ended.json["status"], ended.headers["Preference-Applied"]) == ("completed", "wait=30")  # type: ignore[index]
 
 
 def test_an_item_says_its_length_in_the_other_way_than_the_defaults(client: FlaskClient) -> None:

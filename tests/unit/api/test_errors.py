@@ -200,6 +200,7 @@ def test_every_refusal_of_the_store_has_a_status() -> None:
     assert kinds - STATUS_OF_STORE_ERROR.keys() == {
         jobs_errors.RingFailed,  # never reaches a client
         jobs_errors.QueueFull,  # has a setting
+        jobs_errors.BatchesFull,  # says when, as measured
     }
 
 

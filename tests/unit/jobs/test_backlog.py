@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tasks.jobs.backlog import Backlog, seconds_until_free
 from tasks.jobs.errors import QueueFull
+from tasks.jobs.fluid import Lane
 from tasks.jobs.models import Priority
 from tasks.jobs.protocol import Claim
 from tasks.jobs.store import JobStore
@@ -341,3 +343,31 @@ def test_a_full_queue_says_when_a_place_will_be_free(store: JobStore) -> None:
 
     assert unmeasured.value.free_in_seconds is None
     assert measured.value.free_in_seconds == pytest.approx(2 * TOKENS / 10)
+
+
+def backlog(low: int, high: int = 0, tokens_per_second: float | None = 50) -> Backlog:
+    lanes = {each: Lane(0, 0.0, 0.0) for each in Priority}
+    lanes[Priority.LOW], lanes[Priority.HIGH] = Lane(low, 100.0, 0.0), Lane(high, 100.0, 0.0)
+    return Backlog(
+        lanes=lanes,
+        tokens_per_second=tokens_per_second,
+        likely_tokens_per_second=None,
+        num_free=0,
+        num_stuck=0,
+        seconds_until_end=None,
+    )
+
+
+def test_items_of_batches_go_as_fast_as_all_their_models_and_other_priorities_let_them() -> None:
+    alone = backlog(low=64)
+    assert seconds_until_free([alone], 10) == pytest.approx(10 * 100 / 50)
+    assert seconds_until_free([alone, alone], 10) == pytest.approx(10 * 100 / 50 / 2)
+    assert seconds_until_free([alone, backlog(low=64, tokens_per_second=None)], 10) == pytest.approx(20)
+    # Of nine claims one is an item.
+    assert seconds_until_free([backlog(low=64, high=1000)], 10) == pytest.approx(9 * 10 * 100 / 50)
+
+
+def test_nothing_is_said_of_items_where_no_model_was_measured() -> None:
+    assert seconds_until_free([], 10) is None
+    assert seconds_until_free([backlog(low=64, tokens_per_second=None)], 10) is None
+    assert seconds_until_free([backlog(low=0)], 10) is None

@@ -11,11 +11,12 @@ from tasks.jobs.errors import (
     QueueFull,
     StoreUnavailable,
 )
-from tasks.jobs.models import Priority
+from tasks.jobs.models import JobStatus, Priority
+from tasks.jobs.protocol import CancelVerdict, Outcome
 from tasks.jobs.store import JobStore
 from tests.batch_steps import counts, make_new_batch, start, submit_batch, upload
 from tests.factories import make_new_job
-from tests.job_steps import claim, finish, submit
+from tests.job_steps import WORKER, claim, finish, step, submit
 from tests.time_travel import let_pass
 
 
@@ -65,6 +66,54 @@ def test_a_batch_ends_although_somebody_deleted_which_of_its_items_are_jobs(
         finish(store, claim(store))
     assert batches.get("b").status is BatchStatus.COMPLETED
     assert counts(batches) == {"succeeded": 70}
+
+
+def test_a_batch_is_shown_and_canceled_whole_although_somebody_deleted_which_of_its_items_are_jobs(
+    store: JobStore, batches: BatchStore
+) -> None:
+    submit_batch(batches, "b", 70)
+    finish(store, claim(store))
+    held, finished = claim(store), claim(store)
+    store.client.delete(f"{store.namespace}:batch_live:b")
+    assert finish(store, finished)
+    assert store.cancel("b-3") == CancelVerdict.CANCELED
+    assert counts(batches) == {"succeeded": 1, "queued": 64, "waiting": 5}
+    results = batches.results("b", 0, 100)
+    assert [each.status for each in results] == ["succeeded"] + ["queued"] * 64 + ["waiting"] * 5
+
+    assert batches.cancel("b") == CancelVerdict.REQUESTED
+
+    assert counts(batches) == {"succeeded": 2, "canceled": 67, "queued": 1}
+    for ended in ("b-2", "b-3"):
+        events = [fields["event"] for _, fields in store.client.xrange(f"{store.namespace}:events:{ended}")]
+        assert events.count("done") == 1
+    assert store.num_queued() == 0
+    assert step(store, held).verdict == "cancel"
+    store.finish(WORKER, held.job.id, held.attempt, Outcome(status=JobStatus.CANCELED))
+    assert counts(batches) == {"succeeded": 2, "canceled": 68}
+    assert batches.get("b").status is BatchStatus.CANCELED
+
+
+@pytest.mark.parametrize("overwritten", [False, True])
+def test_what_counts_against_the_limit_is_counted_again_where_somebody_deleted_it(
+    store: JobStore, batches: BatchStore, overwritten: bool
+) -> None:
+    submit_batch(batches, "b", 3)
+    unfinished = f"{store.namespace}:unfinished"
+    store.client.delete(unfinished)
+    if overwritten:
+        store.client.set(unfinished, "no hash")
+    assert finish(store, claim(store))
+    let_pass(store, 11)
+    store.reap()
+    if overwritten:
+        store.client.delete(unfinished)
+        let_pass(store, 11)
+        store.reap()
+    assert store.client.hgetall(unfinished) == {"b": "2"}
+    for _ in range(2):
+        assert finish(store, claim(store))
+    assert (batches.get("b").status, store.client.exists(unfinished)) == (BatchStatus.COMPLETED, 0)
 
 
 def test_a_record_that_somebody_deleted_does_not_hold_up_its_batch(
