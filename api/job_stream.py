@@ -29,8 +29,8 @@ PAUSE_SECONDS = 1.0
 class JobStream:
     """Iterate over it for what to send, in pieces; each is to be sent at once.
 
-    `end` says how it has ended: done, draining or error; gone as long as only the client can have ended it. `job` is the
-    job as it was last read.
+    `end` says how it has ended: done, draining or error; gone as long as only the client can have ended it.
+    `job` is the job as it was last read.
     """
 
     def __init__(

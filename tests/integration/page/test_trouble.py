@@ -68,7 +68,7 @@ MISTAKES = [
     ("New tokens", 0, re.compile("New tokens: must be greater than or equal to 1")),
     ("New tokens", 1.5, "New tokens: Enter a whole number of tokens."),
     ("Temperature", 101, re.compile("Temperature: must be less than or equal to 100")),
-    ("Seed", "owl", "Seed: Enter a whole number, or nothing for a random one."),
+    ("Seed", "owl", "Seed: Enter a whole number from 0 to 9007199254740991, or nothing for a random one."),
     ("Prompt", "", "Prompt: Write how the text begins."),
     ("Prompt", "x" * 3000, re.compile("Prompt: has 3000 tokens, and the model holds 2048")),
 ]
