@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-PATH = Path(__file__).resolve().parents[1] / "k8s/grafana/dashboard.json"
+PATH = Path(__file__).resolve().parents[1] / "k8s/base/grafana/dashboard.json"
 
 
 def load() -> dict[str, Any]:

@@ -51,6 +51,6 @@ def megabytes(ttl_s: int) -> float:
 def test_what_redis_holds_is_the_sum_of_its_parts() -> None:
     assert f"that is {megabytes(3600):.0f} MB for each request per second" in PAGE
     assert f"with 600 s it\nis {megabytes(600):.0f} MB" in PAGE
-    [maximum] = re.findall(r"^maxmemory (\d+)mb$", (ROOT / "k8s/redis.conf").read_text(), re.MULTILINE)
+    [maximum] = re.findall(r"^maxmemory (\d+)mb$", (ROOT / "k8s/base/redis.conf").read_text(), re.MULTILINE)
     [rate] = re.findall(r"enough for\n(\d+) requests/s", PAGE)
     assert int(rate) == (0.8 * int(maximum) - 31) // megabytes(3600)

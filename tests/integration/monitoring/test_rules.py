@@ -1,4 +1,4 @@
-"""prometheus.yml, alert_rules.yml and k8s/alertmanager.yml, as the real programs read them."""
+"""prometheus.yml, alert_rules.yml and k8s/base/alertmanager.yml, as the real programs read them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.monitoring import checked, required_program
 
 ROOT = Path(__file__).parents[3]
 RULES = ROOT / "alert_rules.yml"
-ALERTMANAGER = ROOT / "k8s" / "alertmanager.yml"
+ALERTMANAGER = ROOT / "k8s/base/alertmanager.yml"
 CASES = sorted(Path(__file__).with_name("rules").glob("*.yml"))
 
 

@@ -56,7 +56,7 @@ class Watched(Deployed):
 
     def _alertmanager_file(self) -> Path:
         """What an operator does: an address for each receiver."""
-        configuration = hurried("k8s/alertmanager.yml")
+        configuration = hurried("k8s/base/alertmanager.yml")
         configuration["route"] |= {"group_wait": "0s", "group_interval": "1s"}
         for each in configuration["receivers"]:
             each["webhook_configs"] = [{"url": self.receiver.url(each["name"])}]

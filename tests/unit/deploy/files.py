@@ -32,13 +32,13 @@ def services() -> dict[str, Any]:
 
 
 def kustomization() -> dict[str, Any]:
-    found: dict[str, Any] = load("k8s/kustomization.yaml")
+    found: dict[str, Any] = load("k8s/base/kustomization.yaml")
     return found
 
 
 def manifests() -> dict[str, Any]:
     """Kind/name to manifest, of every resource the kustomization lists."""
-    resources = [load(f"k8s/{name}") for name in kustomization()["resources"]]
+    resources = [load(f"k8s/base/{name}") for name in kustomization()["resources"]]
     return {f"{each['kind']}/{each['metadata']['name']}": each for each in resources}
 
 

@@ -27,7 +27,7 @@ def test_everything_mounted_exists() -> None:
 
 def test_redis_keeps_what_it_accepted() -> None:
     config = dict(
-        line.split(None, 1) for line in (ROOT / "k8s/redis.conf").read_text().splitlines() if line[0] != "#"
+        line.split(None, 1) for line in (ROOT / "k8s/base/redis.conf").read_text().splitlines() if line[0] != "#"
     )
     assert config["appendonly"] == "yes"
     assert config["maxmemory-policy"] == "noeviction"

@@ -116,18 +116,18 @@ def mounts() -> dict[str, str]:
 
 
 def test_grafana_finds_the_dashboard_where_it_is_told_to_look() -> None:
-    [place] = [target for target, source in mounts().items() if source == "k8s/grafana/dashboard.json"]
-    [provider] = load("k8s/grafana/dashboards.yml")["providers"]
+    [place] = [target for target, source in mounts().items() if source == "k8s/base/grafana/dashboard.json"]
+    [provider] = load("k8s/base/grafana/dashboards.yml")["providers"]
     assert provider["options"]["path"] == str(PurePosixPath(place).parent)
     assert services()["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"] == place
     provisioning = PurePosixPath("/etc/grafana/provisioning")
     folders = {PurePosixPath(target).parent: source for target, source in mounts().items()}
-    assert folders[provisioning / "dashboards"] == "k8s/grafana/dashboards.yml"
-    assert folders[provisioning / "datasources"] == "k8s/grafana/datasource.yml"
+    assert folders[provisioning / "dashboards"] == "k8s/base/grafana/dashboards.yml"
+    assert folders[provisioning / "datasources"] == "k8s/base/grafana/datasource.yml"
 
 
 def test_grafana_asks_our_prometheus_and_knows_how_often_that_scrapes() -> None:
-    [source] = load("k8s/grafana/datasource.yml")["datasources"]
+    [source] = load("k8s/base/grafana/datasource.yml")["datasources"]
     [port] = [each.split(":")[-1] for each in services()["prometheus"]["ports"]]
     assert source["url"] == f"http://prometheus:{port}"
     assert source["isDefault"] is True  # Which the dashboard begins with.

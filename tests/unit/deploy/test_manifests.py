@@ -51,7 +51,7 @@ every_container = pytest.mark.parametrize("name", sorted(containers()))
 
 
 def test_every_manifest_is_listed_in_the_kustomization() -> None:
-    files = {path.name for path in (ROOT / "k8s").glob("*.yaml")} - {"kustomization.yaml"}
+    files = {path.name for path in (ROOT / "k8s/base").glob("*.yaml")} - {"kustomization.yaml"}
     assert files == set(kustomization()["resources"])
 
 
