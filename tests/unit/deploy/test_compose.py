@@ -26,9 +26,8 @@ def test_everything_mounted_exists() -> None:
 
 
 def test_redis_keeps_what_it_accepted() -> None:
-    config = dict(
-        line.split(None, 1) for line in (ROOT / "k8s/base/redis.conf").read_text().splitlines() if line[0] != "#"
-    )
+    lines = (ROOT / "k8s/base/redis.conf").read_text().splitlines()
+    config = dict(line.split(None, 1) for line in lines if line[0] != "#")
     assert config["appendonly"] == "yes"
     assert config["maxmemory-policy"] == "noeviction"
     assert f"redis-data:{config['dir']}" in services()["redis"]["volumes"]
