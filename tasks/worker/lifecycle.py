@@ -91,7 +91,7 @@ class Lifecycle:
         _warm_up(parts.engine, parts.model)
         seconds = time.monotonic() - started
         parts.metrics.describe(parts.model.model_id, parts.model.fingerprint, parts.slots, seconds)
-        log.info("model %s is warm after %.1f s, %d threads", parts.model.model_id, seconds, threads)
+        log.info("model %s is warm after %.1f s, threads=%d", parts.model.model_id, seconds, threads)
         parts.watch.start()
         # Not earlier: a process that is about to end must not look like one that hangs.
         atexit.register(parts.health.vanish)

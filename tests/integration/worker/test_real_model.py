@@ -16,7 +16,7 @@ def test_a_model_from_a_folder_is_registered_and_a_seed_gives_its_text_in_any_co
     worker = fleet.start_ready(NEOSERVE_MODEL=str(folder), NEOSERVE_THREADS="1")
     card = fleet.store.model()
     assert (card.model, card.max_positions) == ("tiny-random", 2048)
-    assert "1 threads" in worker.err
+    assert "threads=1" in worker.err
     sampled = make_parameters(max_new_tokens=30, do_sample=True, temperature=0.8, top_k=0)
 
     def submit(id: str, text: str) -> None:
