@@ -36,7 +36,7 @@ SOURCES := api client tasks tests bench
 TESTS = $(wildcard tests/unit tests/integration tests/e2e tests/faults)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all faults lint fmt lock train native bench bench-jobs bench-peers clean
+.PHONY: help run test test-all faults lint fmt lock manifests train native bench bench-jobs bench-peers clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
@@ -95,6 +95,9 @@ lock: $(VENV)/.dev  ## Resolve requirements/*.txt anew from setup.cfg
 
 compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--output-file requirements/$(1).txt $(foreach extra,$(2),--extra $(extra)) setup.cfg
+
+manifests: $(VENV)/.dev  ## Write the Kubernetes manifests that are made from others
+	$(BIN)/python -m tests.manifests
 
 native: $(VENV)/.native  ## Compile the native kernels (needs a C++ compiler; done by `run` and `test` where there is one)
 

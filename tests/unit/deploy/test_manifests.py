@@ -148,7 +148,7 @@ def test_every_volume_that_is_mounted_exists(name: str) -> None:
     [container] = pod(name)["containers"]
     claims = [each["metadata"]["name"] for each in workloads()[name]["spec"].get("volumeClaimTemplates", [])]
     volumes = [each["name"] for each in pod(name).get("volumes", [])] + claims
-    assert sorted(mount["name"] for mount in container["volumeMounts"]) == sorted(volumes)
+    assert sorted(mount["name"] for mount in container.get("volumeMounts", [])) == sorted(volumes)
 
 
 @every_workload
