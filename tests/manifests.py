@@ -1,4 +1,4 @@
-"""Kubernetes manifests that are made from other files: `python -m tests.manifests` writes them, tests compare them."""
+"""Manifests that are made from others: `python -m tests.manifests` writes them, and tests compare them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def of_namespace(expression: str, namespace: str) -> str:
 
 
 def prometheus_rule() -> dict[str, Any]:
-    """alert_rules.yml as an object of the Prometheus Operator, for a Prometheus that watches other namespaces as well."""
+    """alert_rules.yml for the Prometheus Operator, whose Prometheus watches other namespaces as well."""
     spec = yaml.safe_load((ROOT / "alert_rules.yml").read_text(encoding="utf-8"))
     for group in spec["groups"]:
         for rule in group["rules"]:
