@@ -52,7 +52,7 @@ def assert_answers(series: dict[str, str], answers: dict[str, float | None], fol
 
 
 def wanted(answers: dict[str, float]) -> int:
-    """Workers for these answers, as Kubernetes' autoscaler counts them: the most that any trigger asks for."""
+    """As Kubernetes' autoscaler counts them: the most workers that any trigger asks for."""
     return max(math.ceil(value / float(triggers()[name]["threshold"])) for name, value in answers.items())
 
 
