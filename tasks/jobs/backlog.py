@@ -109,7 +109,7 @@ def seconds_until_free(backlogs: Iterable[Backlog], num_items: int) -> float | N
 
 
 def decode_backlog(flat: Sequence[str | int | None]) -> Backlog:
-    """From what the scripts answer: `backlog` of prelude.lua."""
+    """From what the scripts answer: `backlog` of scripts/shared/flow.lua."""
     values = [float(value or 0) for value in flat]
     now_ms, oldest_ms, end_ms, num_stuck = values[:4]
     slots, rows, row_pace, told_ms, run_tokens, run_ms = values[7:13]

@@ -25,7 +25,7 @@ class Distribution:
 
 
 class Counters:
-    """A series is its name and its labels, in the order of scripts/tally.lua."""
+    """A series is its name and its labels, in the order of scripts/shared/tally.lua."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         self._values = {

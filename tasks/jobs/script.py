@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
+from itertools import takewhile
 from typing import Any
 
 import redis
@@ -23,45 +24,8 @@ _NOT_NOW = ("OOM", "READONLY", "MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS",
 #: In replies about a key that holds what it should not; the prelude's own names it.
 _WRONG_TYPE = re.compile(r"WRONGTYPE (?:(\S+ (?:is a \w+ and should be a \w+|holds no whole number))|)")
 
-_READS = frozenset(
-    {
-        "batch_get",
-        "batch_list",
-        "batch_results",
-        "counters",
-        "fleet",
-        "get",
-        "list",
-        "models",
-        "outlook",
-        "stats",
-        "tokenizer",
-    }
-)
-
-#: What a full memory refuses, before the first write.
-_ACCEPTS = frozenset({"batch_put", "batch_start", "submit"})
-
-#: What may end an item of a batch, and so take the next one in; and what is about batches.
-_WITH_BATCHES = frozenset(
-    {
-        "batch_cancel",
-        "batch_get",
-        "batch_list",
-        "batch_put",
-        "batch_results",
-        "batch_start",
-        "cancel",
-        "claim",
-        "expire",
-        "finish",
-        "reap",
-        "release",
-    }
-)
-
-#: What tells that workers come or go.
-_WITH_SLOTS = frozenset({"reap", "register", "retire"})
+#: What a script says of itself in its first lines; behind the first come the names of parts in `shared`.
+_NEEDS, _READS, _ACCEPTS = "needs: ", "reads only", "refused when memory is full"
 
 Argument = str | int | float
 
@@ -132,25 +96,47 @@ class Scripts:
         return self._sources[name]
 
     def _read(self, name: str) -> tuple[str, str]:
-        parts = [_constants(name), *map(_text, (*_shared(name), name))]
-        source = self._first_line(name) + "\n".join(parts)
+        shared = ["prelude", *_needed(_script_text(name))]
+        parts = [_constants(shared), *map(_shared_text, shared), _script_text(name)]
+        source = self._first_line(_said(_script_text(name))) + "\n".join(parts)
         return source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
-    def _first_line(self, name: str) -> str:
+    def _first_line(self, said: Sequence[str]) -> str:
         """With a full memory a submit is refused before its first write; what ends jobs goes on. And a server
         that takes no writes can still be read."""
         if self._knows_flags is None:
             self._knows_flags = _knows_flags(self._client.eval)
         if not self._knows_flags:
             return ""
-        if name in _READS:
+        if _READS in said:
             return "#!lua flags=no-writes\n"
-        return "#!lua\n" if name in _ACCEPTS else "#!lua flags=allow-oom\n"
+        return "#!lua\n" if _ACCEPTS in said else "#!lua flags=allow-oom\n"
 
 
 @cache
-def _text(name: str) -> str:
+def _script_text(name: str) -> str:
     return files("tasks.jobs").joinpath("scripts", f"{name}.lua").read_text("utf-8")
+
+
+def _shared_text(name: str) -> str:
+    return _script_text(f"shared/{name}")
+
+
+def _said(text: str) -> list[str]:
+    """The comment that a script or a part begins with, line by line."""
+    comment = takewhile(lambda line: line.startswith("-- "), text.splitlines())
+    return [line.removeprefix("-- ") for line in comment]
+
+
+def _needed(text: str) -> list[str]:
+    """Names of parts, each behind those that it needs itself. No more: the server makes their functions anew
+    in each call."""
+    found: list[str] = []
+    for line in _said(text):
+        if line.startswith(_NEEDS):
+            for name in line.removeprefix(_NEEDS).split(", "):
+                found += [*_needed(_shared_text(name)), name]
+    return list(dict.fromkeys(found))
 
 
 def _knows_flags(evaluate: Callable[[str, int], Any]) -> bool:
@@ -164,21 +150,12 @@ def _knows_flags(evaluate: Callable[[str, int], Any]) -> bool:
     return True
 
 
-def _constants(name: str) -> str:
+def _constants(shared: Sequence[str]) -> str:
     constants = f"local SCHEMA = {SCHEMA_VERSION}"
-    if name in _WITH_BATCHES:
+    if "tally" in shared:
         constants += f"\nlocal LATENCY_MS, TOKEN_MS = {_in_ms(LATENCY_BUCKETS)}, {_in_ms(TOKEN_BUCKETS)}"
     return constants
 
 
 def _in_ms(bounds: Sequence[float]) -> str:
     return "{" + ", ".join(f"{1000 * bound:g}" for bound in bounds) + "}"
-
-
-def _shared(name: str) -> tuple[str, ...]:
-    """What is put in front of a script. Not more than it needs: the server makes these functions anew in each
-    call."""
-    slots = ("slots",) if name in _WITH_SLOTS else ()
-    if name in _WITH_BATCHES:
-        return "prelude", "tally", "enter", "batch", *slots
-    return ("prelude", "enter") if name == "submit" else ("prelude", *slots)

@@ -1,3 +1,5 @@
+-- reads only
+-- needs: batch
 -- ARGV: namespace, batch, owner. Answer: 'found', the batch, how many of its items run; 'gone' or 'unknown'.
 local id, owner = ARGV[2], ARGV[3]
 local batch = find_batch(id)

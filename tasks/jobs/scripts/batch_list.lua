@@ -1,3 +1,5 @@
+-- reads only
+-- needs: batch
 -- ARGV: namespace, owner, sequence number below which to begin ('+inf': the newest), batches at most.
 -- Answer: where to go on ('': nowhere), then for every batch, the newest first: its record, how many of its items run.
 -- Batches of a version far from this one are left out.

@@ -1,3 +1,5 @@
+-- reads only
+-- needs: batch
 -- ARGV: namespace, batch, owner, first index, number of items. Answer: 'found', then for each of these that there is:
 -- its state ('' when the item says it), whether it has become a job (1 or 0), and the item as JSON; 'gone' or 'unknown'.
 local id, owner, first, number = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])

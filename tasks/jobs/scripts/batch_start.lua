@@ -1,3 +1,5 @@
+-- refused when memory is full
+-- needs: batch
 -- ARGV: namespace, limit of unfinished items, digest of the request, then the batch's fields and values.
 -- Answer: what happened, then the batch's id; where it goes beyond the limit the number of unfinished items, and the
 -- backlog of every model for which some of low priority wait.

@@ -1,3 +1,4 @@
+-- needs: ends
 -- ARGV: namespace, job, owner. Answer: 'canceled', 'requested', 'finished', 'gone', 'unknown' or 'foreign', and of the
 -- last the version of the record.
 local id, owner = ARGV[2], ARGV[3]

@@ -1,3 +1,4 @@
+-- needs: ends
 -- ARGV: namespace, worker, fingerprint, nonce, lease in ms. Answer: the record of the job that is now the
 -- worker's, or nothing when no job waits.
 local worker, fingerprint, nonce, lease_ms = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])

@@ -1,2 +1,3 @@
+-- reads only
 -- ARGV: namespace. Answer: all counters, as fields and values.
 return redis.call('HGETALL', key('counters'))

@@ -1,3 +1,4 @@
+-- needs: ends, milestones
 -- ARGV: namespace, worker, job, attempt, status, error code, error detail, tokens, ms since its start, ms since its
 -- first token, rows as JSON, then the text of every row. Answer: 1, or 0 when the attempt is not the current one.
 local worker, id, attempt, status = ARGV[2], ARGV[3], ARGV[4], ARGV[5]

@@ -1,3 +1,5 @@
+-- reads only
+-- needs: flow
 -- ARGV: namespace. Answer: held jobs, those of them that run, the age of the oldest waiting job in ms; the jobs that have
 -- ended, as names and numbers; for every live worker its id, fingerprint, slots, jobs that it holds, and of these those
 -- that run; for every fingerprint with a live worker or a waiting job: itself, its card as JSON, its backlog; batches that

@@ -1,3 +1,5 @@
+-- reads only
+-- needs: queue
 -- ARGV: namespace, job, owner. Answer: 'found', or 'overdue' where `expire` would end it, the record and its place; 'gone'
 -- or 'unknown'.
 local id, owner = ARGV[2], ARGV[3]

@@ -1,3 +1,5 @@
+-- reads only
+-- needs: queue
 -- ARGV: namespace, owner, sequence number below which to begin ('+inf': the newest), jobs at most, entries to look at
 -- at most, then the states that are wanted (none: all).
 -- Answer: where to go on ('': nowhere), then for every job, the newest first: its record without the texts, and its

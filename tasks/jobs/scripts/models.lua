@@ -1,3 +1,4 @@
+-- reads only
 -- ARGV: namespace. Answer: for every card, the one registered last first: card as JSON, time of registration in ms,
 -- live workers, their slots, the precision of each that has told it.
 local live, slots, precisions = {}, {}, {}

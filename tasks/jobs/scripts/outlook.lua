@@ -1,3 +1,5 @@
+-- reads only
+-- needs: queue
 -- ARGV: namespace, fingerprint, priority, owner. Answer: how many jobs would be served before one that is submitted now
 -- in its priority, and the backlog.
 local job = {fingerprint = ARGV[2], priority = ARGV[3], owner = ARGV[4]}

@@ -1,3 +1,4 @@
+-- needs: ends, slots
 -- ARGV: namespace, losses that end a job, ms of outages in which no lease ran. Answer: counts by name, flat; `more` when a
 -- batch was full, `astray` when jobs are in no place and this caller is to look for them.
 local BATCH = 100

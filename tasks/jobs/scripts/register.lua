@@ -1,3 +1,4 @@
+-- needs: slots
 -- ARGV: namespace, worker, slots, precision, lease in ms, fingerprint, card as JSON, sha256 of the tokenizer, the
 -- tokenizer.
 local worker, slots, precision, lease_ms, fingerprint = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]

@@ -1,3 +1,4 @@
+-- needs: ends
 -- ARGV: namespace, worker, job, attempt. Answer: 1 when the job waits again (or ended, when its cancel was
 -- requested), 0 when the attempt was not the worker's any more.
 local worker, id, attempt = ARGV[2], ARGV[3], ARGV[4]

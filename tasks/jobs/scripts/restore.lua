@@ -1,3 +1,4 @@
+-- needs: queue
 -- ARGV: namespace, lease in ms, how many jobs to pass over. Answer: how many were looked at, and put back. The records
 -- say where their jobs belong, and `index` which jobs have not ended.
 local BATCH = 500

@@ -1,3 +1,4 @@
+-- reads only
 -- ARGV: namespace. Answer: age of the oldest waiting job in ms, live workers, stale finishes, leases that have run out,
 -- batches that have not ended, their items that are not jobs yet; for every priority the held jobs and those of them
 -- that run; the models with a worker lately; for every fingerprint and priority with waiting jobs: itself, their number.

@@ -1,3 +1,4 @@
+-- needs: flow, milestones
 -- ARGV: namespace, worker, lease in ms, then for every held job: id, attempt, started (0 or 1), tokens so far,
 -- ms since its start, ms since its first token, number of pieces, and for every piece: row, index of its first code
 -- point, its code points, its text.

@@ -1,3 +1,5 @@
+-- refused when memory is full
+-- needs: enter
 -- ARGV: namespace, limit of waiting jobs, digest of the request, list and message that wake a worker (or two empty
 -- strings), then the record's fields and values.
 -- Answer: what happened; then of a new job its times in ms and its place, of an older one its record and its place, of

@@ -1,4 +1,4 @@
--- What is counted of the end of a job: in front of every script that may end one. A field of `counters` is a series:
+-- What is counted of the end of a job. A field of `counters` is a series:
 -- its name, its labels, and of a histogram an upper bound in ms or `sum` in microseconds. Of bounds a bucket has only
 -- what is its own. tasks/jobs/counters.py reads them.
 
@@ -26,7 +26,7 @@ local function observe_tokens(job, num_tokens)
   if gaps > 0 then observe('token', TOKEN_MS, (now - job.first_token_at) / gaps) end
 end
 
-function tally_end(job, status, code)
+local function tally_end(job, status, code)
   local num_tokens = tonumber(job.num_tokens) or 0
   tally('ended_' .. status)
   tally('ended:' .. status .. ':' .. code .. ':' .. job.priority)

@@ -1,4 +1,5 @@
--- Behind the prelude in every script: a submit makes a job, and so does the end of a batch's item.
+-- needs: queue
+-- A new job: a submit makes one, and so does the end of a batch's item.
 
 -- That nothing `enter` writes to is of another type, or no number; `check_indexes` looks at the rest.
 local function check_entry(job)

@@ -1,4 +1,5 @@
--- Batches. This is in front of every script, since any of them may end an item, and each end takes the next item in.
+-- needs: enter
+-- Batches: whatever ends an item takes the next one in.
 --
 -- `batch`: totals and options. `batch_items`: for every index the item as it was submitted, and once it has ended what
 -- came of it. `batch_live`: for the index of every item that is a job now the id of that job. Items from `next` on have
@@ -105,7 +106,7 @@ local function go_on(batch)
   if num_ended(batch) == batch.total then end_batch(batch) end
 end
 
-function item_ended(job, status)
+local function item_ended(job, status)
   local batch = find_batch(job.batch)
   if not batch or redis.call('HGET', key('batch_live', batch.id), job.batch_index) ~= job.id then return end
   local result = {}

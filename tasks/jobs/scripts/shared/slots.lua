@@ -1,4 +1,5 @@
--- Behind the prelude where workers come and go: how many texts those of a model generate at once, for estimates.
+-- needs: flow
+-- Where workers come and go: how many texts those of a model generate at once, for estimates.
 local function note_slots()
   local slots = {}
   for _, worker in ipairs(redis.call('ZRANGEBYSCORE', key('workers'), now, '+inf')) do
