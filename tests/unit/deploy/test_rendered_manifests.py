@@ -48,7 +48,7 @@ def test_what_is_measured_is_taken_of_one_namespace(expression: str, limited: st
 
 
 def test_a_rule_of_the_cluster_is_one_of_the_file_for_one_namespace() -> None:
-    [namespace] = [load("k8s/components/namespace/kustomization.yaml")["namespace"]]
+    namespace = load("k8s/components/namespace/namespace.yaml")["metadata"]["name"]
     series = "|".join(name for name in documented_series() if name.startswith(("neoserve_", "redis_")))
     expressions = [rule["expr"] for group in prometheus_rule()["spec"]["groups"] for rule in group["rules"]]
     free = rf'\b(?:{series}|up)\b(?!\{{namespace="{namespace}")'
