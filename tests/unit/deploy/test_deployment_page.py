@@ -39,7 +39,7 @@ def test_the_page_names_what_the_small_overlay_asks_for() -> None:
 
 @pytest.mark.parametrize("overlay", sorted(path.name for path in (ROOT / "k8s/overlays").iterdir()))
 def test_a_registry_can_be_named_in_every_overlay(overlay: str, tmp_path: Path) -> None:
-    # What the page says to set, over the overlay as it is: a name that the overlay changes would be passed over.
+    # As the page says, over the overlay as it is: a name that the overlay changes would be passed over.
     page = re.findall(r"(neoserve-\w+)=(REGISTRY/neoserve-\w+):(\S+)", text("docs/deployment.md"))
     images = [{"name": name, "newName": there, "newTag": tag} for name, there, tag in page]
     assert len(images) == 2
