@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.manifests import render
@@ -32,6 +35,18 @@ def test_the_page_names_what_the_small_overlay_asks_for() -> None:
             asked[what] += each["spec"]["replicas"] * amount(quantity)
     said = f"it asks for {asked['cpu']:.1f} cores and {asked['memory'] / 1e9:.1f} GB"
     assert said in text("docs/deployment.md")
+
+
+@pytest.mark.parametrize("overlay", sorted(path.name for path in (ROOT / "k8s/overlays").iterdir()))
+def test_a_registry_can_be_named_in_every_overlay(overlay: str, tmp_path: Path) -> None:
+    # As the page says, over the overlay as it is: a name that the overlay changes would be passed over.
+    page = re.findall(r"(neoserve-\w+)=(REGISTRY/neoserve-\w+):(\S+)", text("docs/deployment.md"))
+    images = [{"name": name, "newName": there, "newTag": tag} for name, there, tag in page]
+    assert len(images) == 2
+    resources = [os.path.relpath(ROOT / "k8s/overlays" / overlay, tmp_path)]
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({"resources": resources, "images": images}))
+    named = set(re.findall(r"image: (.*neoserve-.*)", "".join(render(str(tmp_path)))))
+    assert named == {f"{there}:{tag}" for _, there, tag in page}
 
 
 def test_the_autoscalers_have_the_bounds_that_the_page_names() -> None:
