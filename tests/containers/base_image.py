@@ -21,8 +21,17 @@ PACKAGES = ("ca-certificates", "netbase", "tzdata", "python3", "python3-venv", "
 #: Those whom this machine trusts beyond Debian's list: its package indexes may answer under one of them.
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 
+#: As Docker's images of Debian have it: apt keeps nothing for later, which would only be in the layers.
+APT = """\
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+APT::Keep-Downloaded-Packages "false";
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb || true"; };
+"""
+
 DOCKERFILE = """\
 FROM {debian}
+COPY apt.conf /etc/apt/apt.conf.d/docker-clean
 COPY certificates/ /usr/local/share/ca-certificates/
 RUN update-ca-certificates
 COPY wheels/ /wheels/
@@ -61,6 +70,7 @@ def build_base(engine: Engine, folder: Path) -> None:
     for certificate in CERTIFICATES.glob("*.crt"):
         shutil.copy(certificate, context / "certificates")
     _find_torch(context / "wheels")
+    (context / "apt.conf").write_text(APT)
     (context / "Dockerfile").write_text(DOCKERFILE.format(debian=debian(engine, folder)))
     engine.build(base_name(), context / "Dockerfile", context=context)
 
