@@ -119,7 +119,7 @@ def test_the_apis_health_check_asks_the_port_of_the_settings() -> None:
 
 
 def test_a_workers_health_check_is_whether_it_is_ready() -> None:
-    assert health_check("worker").endswith('CMD ["python", "-m", "tasks.worker.probe", "ready"]')
+    assert health_check("worker").endswith('CMD ["bash", "tasks/worker/probe.sh", "ready"]')
 
 
 def test_compose_publishes_what_people_look_at_on_this_machine_only() -> None:

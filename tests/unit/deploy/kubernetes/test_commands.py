@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from tests.unit.deploy.files import final_stage
+from tests.unit.deploy.files import ROOT, final_stage
 
 from .cluster import Cluster, containers
 from .rendering import BASE, every_kustomization, rendered
 
 #: Of the image's system.
-SYSTEM = {"python", "sleep"}
+SYSTEM = {"bash", "sleep"}
 
 
 def of_image(part: str) -> list[str]:
@@ -41,7 +41,9 @@ def complaints(cluster: Cluster) -> list[str]:
             continue
         for command in commands(container):
             modules = [after for word, after in pairwise(command) if word in ("-m", "-A")]
-            if command[0] not in scripts or not all(map(find_spec, modules)):
+            files = [after for word, after in pairwise(command) if word == "bash"]
+            there = all(map(find_spec, modules)) and all((ROOT / file).is_file() for file in files)
+            if command[0] not in scripts or not there:
                 found.append(f"{name}: {command}")
     return found
 
@@ -56,7 +58,7 @@ def test_every_command_of_ours_exists(folder: str) -> None:
     [
         ("args", ["celeri", "-A", "tasks.worker.app", "worker"]),
         ("args", ["celery", "-A", "tasks.workers", "worker"]),
-        ("livenessProbe/exec/command", ["python", "-m", "tasks.worker.probes", "live"]),
+        ("livenessProbe/exec/command", ["bash", "tasks/worker/probes.sh", "live"]),
         ("lifecycle", {"preStop": {"exec": {"command": ["slep", "5"]}}}),
     ],
 )
