@@ -57,11 +57,14 @@ faults: export OMP_NUM_THREADS := 1
 faults: $(VENV)/.dev  ## Every fault of docs/reliability.md, an hour; rows that this commit has are kept (ROWS='T1 T5' FRESH=1)
 	@FRESH=$(FRESH) $(BIN)/python -m tests.faults.run $(ROWS)
 
-lint: $(VENV)/.dev  ## ruff, mypy and the import contracts
+lint: $(VENV)/.dev  ## ruff, mypy, the import contracts; YAML, Dockerfiles and shell scripts
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict .
+	$(BIN)/hadolint Dockerfile.*
+	$(BIN)/shellcheck .ci/run $(wildcard tests/*.sh)
 
 fmt: $(VENV)/.dev  ## Format, and fix what ruff can fix
 	$(BIN)/ruff check --fix $(SOURCES)

@@ -54,14 +54,6 @@ def containers() -> dict[str, Any]:
     return found
 
 
-def cluster_environment() -> dict[str, str]:
-    """What the ConfigMap `neoserve-settings` gives to API and worker."""
-    [settings] = [
-        each for each in kustomization()["configMapGenerator"] if each["name"] == "neoserve-settings"
-    ]
-    return dict(literal.split("=", 1) for literal in settings["literals"])
-
-
 def instructions(part: str) -> list[tuple[str, str]]:
     """(instruction, argument) of every line of a Dockerfile, continued lines joined."""
     lines = text(DOCKERFILES[part]).replace("\\\n", " ").splitlines()
