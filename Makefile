@@ -36,32 +36,38 @@ SOURCES := api client tasks tests bench
 TESTS = $(wildcard tests/unit tests/integration tests/e2e tests/faults)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all faults lint fmt lock manifests train native bench bench-jobs bench-peers clean
+.PHONY: help run test test-all test-containers faults lint fmt lock manifests train native bench bench-jobs bench-peers clean
 
 help:  ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-15s %s\n' "$$name" "$$text"; done
 
 run: $(VENV)/.run $(VENV)/.native  ## Everything in this terminal (PORT=8080 WORKERS=1 MODEL=folder)
 	@exec $(BIN)/neoserve up --port $(PORT) --workers $(WORKERS) $(if $(MODEL),--model '$(MODEL)')
 
 # Several processes with a thread per core each would only stand in each other's way.
-test test-all: export OMP_NUM_THREADS := 1
+test test-all test-containers: export OMP_NUM_THREADS := 1
 
 test: $(VENV)/.dev $(VENV)/.native $(VENV)/.monitoring lint  ## Lint, types, import contracts, unit, integration and end-to-end tests
 	$(BIN)/pytest -m 'not slow' $(TESTS)
 
 test-all: $(VENV)/.dev $(VENV)/.native $(VENV)/.monitoring lint  ## The same and the slow tests
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest $(TESTS) tests/containers
+
+test-containers: $(VENV)/.dev  ## Both images and the compose stack, on a Docker engine (root can start one: apt install docker.io iptables mmdebstrap)
+	$(BIN)/pytest tests/containers
 
 faults: export OMP_NUM_THREADS := 1
 faults: $(VENV)/.dev  ## Every fault of docs/reliability.md, an hour; rows that this commit has are kept (ROWS='T1 T5' FRESH=1)
 	@FRESH=$(FRESH) $(BIN)/python -m tests.faults.run $(ROWS)
 
-lint: $(VENV)/.dev  ## ruff, mypy and the import contracts
+lint: $(VENV)/.dev  ## ruff, mypy, the import contracts; YAML, Dockerfiles and shell scripts
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict .
+	$(BIN)/hadolint Dockerfile.*
+	$(BIN)/shellcheck .ci/run $(wildcard tests/*.sh)
 
 fmt: $(VENV)/.dev  ## Format, and fix what ruff can fix
 	$(BIN)/ruff check --fix $(SOURCES)

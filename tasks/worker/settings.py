@@ -128,7 +128,7 @@ class WorkerSettings(Settings):
     health_file: str = setting(
         VARIABLE,
         "",
-        "File by which `python -m tasks.worker.probe live` or `ready` answers; another one for each worker."
+        "File by which `tasks/worker/probe.sh live` or `ready` answers; another one for each worker."
         " Empty: none.",
     )
     metrics_host: str = setting(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,7 @@ from celery import Celery
 from tasks.jobs.names import QUEUE_NAME
 from tasks.worker.health_file import VARIABLE
 from tests.integration.worker.processes import FRAGILE_APP, QUICK, Fleet, WorkerProcess
+from tests.probe import is_live, is_ready
 from tests.services import RealServer
 from tests.waiting import wait_until
 
@@ -23,24 +21,19 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "health"
 
 
-def probe(file: Path, question: str) -> bool:
-    command = [sys.executable, "-m", "tasks.worker.probe", question]
-    return subprocess.run(command, env={**os.environ, VARIABLE: str(file)}, check=False).returncode == 0
-
-
 def test_a_worker_is_live_and_ready_then_drains_and_is_gone(fleet: Fleet, file: Path) -> None:
-    file.write_text("ready\n")  # Of a predecessor that was killed.
+    file.write_text("ready 0\n")  # Of a predecessor that was killed.
     worker = fleet.start(app=FRAGILE_APP, **{VARIABLE: str(file), "NEOSERVE_MODEL": "scripted:0.05"})
     wait_until(lambda: not file.exists(), "the old file is gone while the model loads", seconds=30)
-    assert not probe(file, "live")
+    assert not is_live(file)
     worker.wait_ready()
-    wait_until(lambda: probe(file, "ready"), "the probe finds it ready")
-    assert probe(file, "live")
+    wait_until(lambda: is_ready(file), "the probe finds it ready")
+    assert is_live(file)
     fleet.submit("j", num_tokens=100)
     fleet.wait_status("j", "running")
     worker.signal(signal.SIGTERM)
-    wait_until(lambda: not probe(file, "ready"), "a worker that drains is not ready")
-    assert probe(file, "live"), "it finishes its jobs: no reason to kill it"
+    wait_until(lambda: not is_ready(file), "a worker that drains is not ready")
+    assert is_live(file), "it finishes its jobs: no reason to kill it"
     assert worker.wait() == 0
     assert worker.ended_jobs() == {"j": "succeeded"}
     assert "health file at exit: True" in worker.err
@@ -64,7 +57,7 @@ def test_a_worker_stays_live_while_its_server_is_away(
     try:
         wait_until(file.exists, "it is live when its model is warm", seconds=30)
         written_again()
-        assert not probe(file, "ready"), "the server does not know it yet"
+        assert not is_ready(file), "the server does not know it yet"
         own_server.start()
         worker.wait_ready()
         own_server.stop()
@@ -76,7 +69,7 @@ def test_a_worker_stays_live_while_its_server_is_away(
         # Celery takes longer to come back than this worker's short patience lasts.
         wait_until(lambda: worker.err.count("not live") == worker.err.count("live again"), "live")
         written_again()
-        assert probe(file, "ready")
+        assert is_ready(file)
     finally:
         worker.stop()
 
@@ -90,10 +83,10 @@ def test_a_worker_that_hears_no_ring_while_jobs_wait_is_not_live(fleet: Fleet, f
         wait_until(
             lambda: "not live: jobs wait and no ring was heard" in worker.err, "it says so", seconds=20
         )
-        os.utime(file, (0, 0))
-        assert not probe(file, "live"), "nobody renews the file"
+        file.write_text("ready 0\n")
+        assert not is_live(file), "nobody renews the file"
         assert fleet.store.get("j").status == "queued"
         remote.control.add_consumer(QUEUE_NAME)
         fleet.wait_status("j", "succeeded")
         wait_until(lambda: "live again" in worker.err, "it is live again")
-        assert probe(file, "live")
+        assert is_live(file)

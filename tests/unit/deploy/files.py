@@ -54,14 +54,6 @@ def containers() -> dict[str, Any]:
     return found
 
 
-def cluster_environment() -> dict[str, str]:
-    """What the ConfigMap `neoserve-settings` gives to API and worker."""
-    [settings] = [
-        each for each in kustomization()["configMapGenerator"] if each["name"] == "neoserve-settings"
-    ]
-    return dict(literal.split("=", 1) for literal in settings["literals"])
-
-
 def instructions(part: str) -> list[tuple[str, str]]:
     """(instruction, argument) of every line of a Dockerfile, continued lines joined."""
     lines = text(DOCKERFILES[part]).replace("\\\n", " ").splitlines()
@@ -69,15 +61,27 @@ def instructions(part: str) -> list[tuple[str, str]]:
     return [(word, rest.strip()) for word, rest in pairs]
 
 
-def final_stage(part: str) -> list[tuple[str, str]]:
+def stages(part: str) -> list[list[tuple[str, str]]]:
+    """The instructions of each stage, from its FROM on."""
     lines = instructions(part)
-    start = max(index for index, (word, _) in enumerate(lines) if word == "FROM")
-    return lines[start:]
+    starts = [index for index, (word, _) in enumerate(lines) if word == "FROM"]
+    return [lines[start:end] for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
+
+
+def final_stage(part: str) -> list[tuple[str, str]]:
+    return stages(part)[-1]
+
+
+def code_stage(part: str) -> list[tuple[str, str]]:
+    """That of which the final one has its code."""
+    [found] = [each for each in stages(part) if each[0][1].endswith(" AS code")]
+    return found
 
 
 def copied(part: str) -> list[tuple[str, str]]:
     """(source, target) of what comes from the repository."""
-    pairs = [rest.split() for word, rest in final_stage(part) if word == "COPY" and "--from" not in rest]
+    lines = [*code_stage(part), *final_stage(part)]
+    pairs = [rest.split() for word, rest in lines if word == "COPY" and "--from" not in rest]
     return [(source, target) for source, target in pairs]
 
 

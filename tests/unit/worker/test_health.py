@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tasks.worker import probe
 from tasks.worker.gate import Gate
 from tasks.worker.health import Health
 from tasks.worker.health_file import MAX_AGE_SECONDS, VARIABLE, HealthFile
 from tasks.worker.metrics import WorkerMetrics
+from tests.probe import is_live, is_ready, refusal
 
 
 class Published:
@@ -33,12 +30,12 @@ def published(tmp_path: Path) -> Published:
 
 
 def test_a_warm_worker_is_live_before_it_is_ready(published: Published) -> None:
-    assert not published.file.live()
+    assert not is_live(published.path)
     published.health.publish(alive=True)
-    assert published.file.live()
-    assert not published.file.ready()
+    assert is_live(published.path)
+    assert not is_ready(published.path)
     published.health.become_ready()
-    assert published.file.ready()
+    assert is_ready(published.path)
     assert published.metric("ready") == 1
     assert abs(published.metric("live_timestamp_seconds") - time.time()) < 60
 
@@ -47,18 +44,21 @@ def test_a_worker_that_drains_is_live_but_not_ready(published: Published) -> Non
     published.health.become_ready()
     published.gate.close()
     published.health.publish(alive=True)
-    assert published.file.live()
-    assert not published.file.ready()
+    assert is_live(published.path)
+    assert not is_ready(published.path)
     assert published.metric("ready") == 0
 
 
-def test_nobody_renews_the_file_of_a_worker_that_is_not_live(published: Published) -> None:
-    published.health.become_ready()
-    old = time.time() - MAX_AGE_SECONDS - 1
-    os.utime(published.path, (old, old))
+def test_nobody_renews_the_file_of_a_worker_that_is_not_live(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_ago = time.time() - MAX_AGE_SECONDS - 2
+    with monkeypatch.context() as past:
+        past.setattr(time, "time", lambda: long_ago)
+        published.health.become_ready()
     published.health.publish(alive=False)
-    assert not published.file.live()
-    assert not published.file.ready()
+    assert not is_live(published.path)
+    assert not is_ready(published.path)
     assert published.metric("ready") == 0
 
 
@@ -76,29 +76,17 @@ def test_a_folder_that_is_missing_is_said_once(tmp_path: Path, caplog: pytest.Lo
     assert caplog.text.count(f"{VARIABLE} cannot be written") == 1
 
 
-@pytest.mark.parametrize(("question", "ready", "answer"), [
-    ("live", False, None),
-    ("ready", False, "the worker is not ready"),
-    ("ready", True, None),
-])  # fmt: skip
-def test_the_probe_answers(
-    question: str, ready: bool, answer: str | None, published: Published, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "content", ["", "ready", "ready \n", "ready soon\n", "ready a[0$(exit)]\n", "ready 0\n"]
+)
+def test_a_file_without_a_second_that_is_to_come_tells_of_no_worker(
+    content: str, published: Published
 ) -> None:
-    monkeypatch.setenv(VARIABLE, str(published.path))
-    assert probe.main([question]) == f"the worker is not {question}"
-    published.file.write(ready=ready)
-    assert probe.main([question]) == answer
+    published.path.write_text(content)
+    assert refusal("live", published.path) == "the worker is not live"
+    assert refusal("ready", published.path) == "the worker is not ready"
 
 
-def test_the_probe_says_how_to_use_it_and_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
-    assert "usage" in (probe.main(["alive"]) or "")
-    assert VARIABLE in (probe.main(["live"]) or "")
-
-
-def test_the_probe_imports_next_to_nothing() -> None:
-    code = "import sys, tasks.worker.probe; print({'celery', 'redis', 'torch'} & sys.modules.keys())"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stdout == "set()\n"
+def test_the_probe_says_how_to_use_it_and_what_is_missing(published: Published) -> None:
+    assert "usage" in (refusal("alive", published.path) or "")
+    assert VARIABLE in (refusal("live", "") or "")

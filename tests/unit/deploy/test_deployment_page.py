@@ -1,0 +1,62 @@
+"""docs/deployment.md says of the cluster what the manifests say."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.manifests import render
+
+from .files import ROOT, text
+
+UNITS = {"m": 0.001, "": 1, "Mi": 2**20, "Gi": 2**30}
+
+
+def amount(quantity: str) -> float:
+    number, unit = re.fullmatch(r"(\d+)(m|Mi|Gi|)", quantity).groups()  # type: ignore[union-attr]
+    return int(number) * UNITS[unit]
+
+
+def test_every_folder_that_can_be_applied_or_added_is_explained() -> None:
+    folders = {str(path.parent.relative_to(ROOT)) for path in (ROOT / "k8s").rglob("kustomization.yaml")}
+    assert set(re.findall(r"^\| `(k8s/[\w/-]+)` \|", text("docs/deployment.md"), re.M)) == folders
+
+
+def test_the_page_names_what_the_small_overlay_asks_for() -> None:
+    objects = [yaml.safe_load(each) for each in render("k8s/overlays/local")]
+    asked = {"cpu": 0.0, "memory": 0.0}
+    for each in (each for each in objects if "template" in each.get("spec", {})):
+        [container] = each["spec"]["template"]["spec"]["containers"]
+        for what, quantity in container["resources"]["requests"].items():
+            asked[what] += each["spec"]["replicas"] * amount(quantity)
+    said = f"it asks for {asked['cpu']:.1f} cores and {asked['memory'] / 1e9:.1f} GB"
+    assert said in text("docs/deployment.md")
+
+
+@pytest.mark.parametrize("overlay", sorted(path.name for path in (ROOT / "k8s/overlays").iterdir()))
+def test_a_registry_can_be_named_in_every_overlay(overlay: str, tmp_path: Path) -> None:
+    # As the page says, over the overlay as it is: a name that the overlay changes would be passed over.
+    page = re.findall(r"(neoserve-\w+)=(REGISTRY/neoserve-\w+):(\S+)", text("docs/deployment.md"))
+    images = [{"name": name, "newName": there, "newTag": tag} for name, there, tag in page]
+    assert len(images) == 2
+    resources = [os.path.relpath(ROOT / "k8s/overlays" / overlay, tmp_path)]
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({"resources": resources, "images": images}))
+    named = set(re.findall(r"image: (.*neoserve-.*)", "".join(render(str(tmp_path)))))
+    assert named == {f"{there}:{tag}" for _, there, tag in page}
+
+
+def test_the_autoscalers_have_the_bounds_that_the_page_names() -> None:
+    scalers = {
+        "api-hpa": ("hpa.yaml", "minReplicas", "maxReplicas"),
+        "worker-hpa": ("hpa.yaml", "minReplicas", "maxReplicas"),
+        "worker-keda": ("scaled-object.yaml", "minReplicaCount", "maxReplicaCount"),
+    }
+    for name, (file, least, most) in scalers.items():
+        spec = yaml.safe_load(text(f"k8s/components/{name}/{file}"))["spec"]
+        row = re.search(rf"^\| `k8s/components/{name}` \| (\d+) to (\d+) ", text("docs/deployment.md"), re.M)
+        assert row is not None, name
+        assert [int(each) for each in row.groups()] == [spec[least], spec[most]]
