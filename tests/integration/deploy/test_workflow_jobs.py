@@ -1,7 +1,7 @@
 """The workflow's first jobs, executed: by act, on this machine, with nothing in place of their commands.
 
-Actions are replaced by one that does nothing: what is checked out is this tree, and Python is there. The jobs make an
-environment of their own, as on a fresh machine.
+Actions are replaced by one that does nothing: what is checked out is this tree, and Python is there. The jobs
+make an environment of their own, as on a fresh machine.
 """
 
 from __future__ import annotations
