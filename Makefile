@@ -33,7 +33,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := api client tasks tests bench
 
 # In the order in which a mistake is found soonest.
-TESTS = $(wildcard tests/unit tests/integration tests/e2e tests/faults)
+TESTS ?= $(wildcard tests/unit tests/integration tests/e2e tests/faults)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-all test-containers faults lint fmt lock manifests train native bench bench-jobs bench-peers clean
@@ -67,7 +67,7 @@ lint: $(VENV)/.dev  ## ruff, mypy, the import contracts; YAML, Dockerfiles and s
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 	$(BIN)/hadolint Dockerfile.*
-	$(BIN)/shellcheck .ci/run $(wildcard tests/*.sh)
+	$(BIN)/shellcheck .ci/run $(wildcard */*.sh */*/*.sh */*/*/*.sh)
 
 fmt: $(VENV)/.dev  ## Format, and fix what ruff can fix
 	$(BIN)/ruff check --fix $(SOURCES)

@@ -67,5 +67,5 @@ def test_the_documentation_builds_and_pushes_it_by_that_name(part: str) -> None:
 
 
 def test_the_workflow_pushes_each_by_that_name() -> None:
-    pushed = re.findall(r"ghcr\.io/\$\{GITHUB_REPOSITORY,,\}/(\S+?):", text(".github/workflows/cicd.yml"))
-    assert set(pushed) == {"neoserve-${PART}"}
+    pushed = re.findall(r"ghcr\.io/\$\{GITHUB_REPOSITORY,,\}/([^\s\"]+)", text(".github/workflows/cicd.yml"))
+    assert pushed == ["neoserve-$part"]
