@@ -15,14 +15,22 @@ class CommandFailed(Exception):
 
 
 def run(
-    *command: str, timeout: float = 60, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    *command: str,
+    timeout: float = 60,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    merged: bool = False,
 ) -> str:
-    """What it wrote to its standard output. Raises CommandFailed, with what it wrote to either."""
+    """What it wrote to its standard output; `merged`: and to its standard error, in order.
+
+    Raises CommandFailed, with what it wrote to either.
+    """
     try:
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
             text=True,
             errors="replace",
             timeout=timeout,
@@ -33,5 +41,5 @@ def run(
         said = b"".join(part for part in (error.stdout, error.stderr) if isinstance(part, bytes))
         raise CommandFailed(command, f"no end after {timeout:g} s", said.decode(errors="replace")) from None
     if done.returncode:
-        raise CommandFailed(command, f"exit code {done.returncode}", done.stdout + done.stderr)
+        raise CommandFailed(command, f"exit code {done.returncode}", done.stdout + (done.stderr or ""))
     return done.stdout

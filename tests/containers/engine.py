@@ -25,8 +25,9 @@ class Engine:
     own: bool = False  #: Whether the tests started it; its images of others are then stand-ins.
     figures: list[str] = field(default_factory=list)  #: Lines for the end of the run.
 
-    def docker(self, *arguments: str, timeout: float = 60) -> str:
-        return run("docker", *arguments, timeout=timeout, env=self.environ, cwd=ROOT)
+    def docker(self, *arguments: str, timeout: float = 60, merged: bool = False) -> str:
+        """Standard output; `merged`: with standard error."""
+        return run("docker", *arguments, timeout=timeout, env=self.environ, cwd=ROOT, merged=merged)
 
     def on_host(self, *command: str, timeout: float = 60) -> str:
         """Of a command such as `curl` that finds the published ports at 127.0.0.1."""
