@@ -13,13 +13,14 @@ Without an engine all are skipped, and one line says so. Once one has started, a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .engine import Compose, Engine
-from .rig import NoEngine, engine_with_images
+from .rig import NoEngine, PackagesMissing, engine_with_images
 from .third_party import services
 
 #: A first run builds everything.
@@ -44,6 +45,8 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
             yield engine
     except NoEngine as reason:
         request.config.stash[REASON] = str(reason)
+        if os.environ.get("CI") and isinstance(reason, PackagesMissing):
+            pytest.fail(f"CI must have it: {reason}")
         pytest.skip(str(reason))
 
 

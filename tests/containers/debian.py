@@ -10,24 +10,22 @@ from .command import CommandFailed, run
 #: The release that the Python images named bookworm are made of.
 RELEASE = "bookworm"
 
-#: Packages of the client's plugins, and the release that has them; bookworm's engine serves them well.
+#: Packages of the client's plugins, and the release that has them; bookworm's engine serves them well. Of a
+#: version the archive keeps only the last build.
 PLUGINS_RELEASE = "trixie"
-PLUGINS = {"docker-compose": "2.26.1-4", "docker-buildx": "0.13.1+ds1-3"}
+PLUGINS = {"docker-compose": "2.26.1-*", "docker-buildx": "0.13.1+ds1-*"}
 
 
 class NoMirror(Exception):
-    """apt on this machine names no archive of Debian."""
+    """There is nowhere to fetch packages of Debian from."""
 
 
 def mirror() -> str:
     """Address of the archive that apt uses for this machine. Raises NoMirror."""
-    targets = run("apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI) $(COMPONENT)")
-    for line in targets.splitlines():
-        origin, _, rest = line.partition(" ")
-        address, _, component = rest.partition(" ")
-        if origin == "Debian" and component == "main" and "security" not in address:
+    for address in run("apt-get", "indextargets", "--format", "$(REPO_URI)").split():
+        if address.rstrip("/").endswith("/debian"):
             return address
-    raise NoMirror("apt names no archive of Debian, or has no lists yet (apt-get update)")
+    raise NoMirror("apt on this machine names no archive of Debian")
 
 
 def unpack_plugins(folder: Path) -> None:

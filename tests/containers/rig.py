@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
-from .base_image import build_base
+from .base_image import base_name, build_base
 from .command import CommandFailed, run
 from .daemon import Daemon, Network
-from .debian import has_plugins, unpack_plugins
+from .debian import NoMirror, has_plugins, mirror, unpack_plugins
 from .engine import ROOT, Engine
 from .third_party import build_third_party, services
 
@@ -31,6 +31,10 @@ class NoEngine(Exception):
     """Neither is there an engine, nor can one be started here; says why."""
 
 
+class PackagesMissing(NoEngine):
+    """With them one could be started."""
+
+
 def cache_folder() -> Path:
     """Keeps layers, so that a second run builds only what changed. It may be deleted at any time."""
     caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -42,6 +46,7 @@ def engine_with_images() -> Iterator[Engine]:
     """Both images are built, and every other one of docker-compose.yml can be had. Raises NoEngine."""
     if _answers():
         engine = Engine(environ=os.environ)
+        engine.docker("pull", "--quiet", base_name(), timeout=300)
         build_images(engine)
         yield engine
         return
@@ -72,13 +77,17 @@ def _answers() -> bool:
 def _require_privileges() -> None:
     if os.geteuid() != 0:
         raise NoEngine("no Docker engine answers, and only root can start one")
-    missing = {package for program, package in PROGRAMS.items() if shutil.which(program) is None}
-    if missing:
-        raise NoEngine(f"no Docker engine answers, and to start one it lacks {', '.join(sorted(missing))}")
     try:
         run("unshare", "--net", "--mount", "mount", "-t", "tmpfs", "none", "/mnt")
-    except CommandFailed:
-        raise NoEngine("no Docker engine answers, and this machine lets nobody make a namespace") from None
+        mirror()
+    except (CommandFailed, FileNotFoundError):
+        raise NoEngine("no Docker engine answers, and this machine lets nobody start one") from None
+    except NoMirror as error:
+        raise NoEngine(f"no Docker engine answers, and to start one: {error}") from None
+    missing = {package for program, package in PROGRAMS.items() if shutil.which(program) is None}
+    if missing:
+        names = " ".join(sorted(missing))
+        raise PackagesMissing(f"no Docker engine answers; to start one: apt install {names}")
 
 
 def _own_engine(folder: Path) -> Iterator[Engine]:

@@ -43,6 +43,30 @@ def test_the_process_itself_gets_the_stop_signal(part: str) -> None:
 
 
 @both
+def test_an_init_process_is_in_the_image_and_comes_first(part: str) -> None:
+    assert json.loads(argument(part, "ENTRYPOINT")) == ["tini", "--"]
+    [installed] = [rest for word, rest in final_stage(part) if word == "RUN"]
+    assert "tini" in installed.split()
+
+
+@both
+def test_the_label_tells_the_version_and_what_changes_often_comes_last(part: str) -> None:
+    arguments = [("ARG", f"VERSION={version()}"), ("ARG", "REVISION="), ("ARG", "SOURCE=")]
+    *told, (last, labels) = final_stage(part)[-4:]
+    assert told == arguments
+    assert last == "LABEL"
+    assert 'version="$VERSION"' in labels
+
+
+def test_a_worker_asks_no_hub_and_serves_what_was_baked_in() -> None:
+    environment = image_environment("worker")
+    assert environment["HF_HUB_OFFLINE"] == "1"
+    assert environment["NEOSERVE_MODEL"] == "$MODEL"
+    assert environment["NEOSERVE_MODEL_REVISION"] == "$MODEL_REVISION"
+    assert ("ARG", "MODEL=stories") in final_stage("worker")
+
+
+@both
 def test_packages_are_locked_and_installed_before_the_code_is_copied(part: str) -> None:
     lines = instructions(part)
     install = lines.index(("RUN", f"pip install --no-cache-dir --require-hashes -r /tmp/{part}.txt"))
