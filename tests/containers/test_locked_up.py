@@ -25,7 +25,7 @@ def network(engine: Engine) -> Iterator[str]:
     stack = Compose(engine)
     try:
         stack.up("redis")
-        yield f"{stack.project}_default"
+        yield f"{stack.project}_jobs"
     finally:
         stack.down()
 

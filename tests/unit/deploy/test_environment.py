@@ -124,12 +124,9 @@ def test_a_workers_health_check_is_whether_it_is_ready() -> None:
 
 def test_compose_publishes_what_people_look_at_on_this_machine_only() -> None:
     published = {name: each["ports"] for name, each in services().items() if "ports" in each}
-    port = ApiSettings().port
+    usual = {"api": ApiSettings().port, "prometheus": 9090, "alertmanager": 9093, "grafana": 3000}
     assert published == {
-        "api": [f"127.0.0.1:{port}:{port}"],
-        "prometheus": ["127.0.0.1:9090:9090"],
-        "alertmanager": ["127.0.0.1:9093:9093"],
-        "grafana": ["127.0.0.1:3000:3000"],
+        name: [f"127.0.0.1:${{{name.upper()}_PORT:-{port}}}:{port}"] for name, port in usual.items()
     }
 
 
