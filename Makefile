@@ -50,7 +50,7 @@ test test-all test-containers: export OMP_NUM_THREADS := 1
 test: $(VENV)/.dev $(VENV)/.native $(VENV)/.monitoring lint  ## Lint, types, import contracts, unit, integration and end-to-end tests
 	$(BIN)/pytest -m 'not slow' $(TESTS)
 
-test-all: $(VENV)/.dev $(VENV)/.native $(VENV)/.monitoring lint  ## The same and the slow tests
+test-all: $(VENV)/.dev $(VENV)/.native $(VENV)/.monitoring lint  ## The same, the slow tests and `make test-containers`
 	$(BIN)/pytest $(TESTS) tests/containers
 
 test-containers: $(VENV)/.dev  ## Both images and the compose stack, on a Docker engine (root can start one: apt install docker.io iptables mmdebstrap)

@@ -72,7 +72,11 @@ class Daemon:
         """With all its containers; what is in the folder stays."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(STOP_SECONDS)
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
             self._process = None
         shutil.rmtree(self._run, ignore_errors=True)
         if Path("/run/netns", self.namespace).exists():

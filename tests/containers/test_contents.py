@@ -7,8 +7,8 @@ import pytest
 from tests.unit.deploy.files import version
 
 from .base_image import base_name
-from .command import run
-from .engine import ROOT, Engine
+from .engine import Engine
+from .repository import files
 
 both = pytest.mark.parametrize("part", ["api", "worker"])
 
@@ -19,18 +19,28 @@ def inside(engine: Engine, image: str, script: str) -> list[str]:
     return engine.docker("run", *options, image, "-c", script).split()
 
 
-def tracked(*folders: str) -> set[str]:
-    return set(run("git", "ls-files", *folders, cwd=ROOT).splitlines())
-
-
 @both
 def test_the_code_is_that_of_the_repository_with_nothing_beside_it(
     engine: Engine, images: dict[str, str], part: str
 ) -> None:
-    files = set(inside(engine, images[part], "cd /app && find * -type f ! -name '*.pyc'"))
+    found = set(inside(engine, images[part], "cd /app && find * -type f ! -name '*.pyc'"))
     ours = {"api": ("api", "tasks/jobs", "tasks/__init__.py"), "worker": ("tasks",)}[part]
     compiled = {"tasks/model/native/libneoserve.so"} if part == "worker" else set()
-    assert files == tracked(*ours) | compiled
+    assert found == files(*ours) | compiled
+
+
+@both
+def test_the_code_is_compiled(engine: Engine, images: dict[str, str], part: str) -> None:
+    """Every start would do it again, where nothing can be written."""
+    sources, compiled = (
+        set(
+            inside(
+                engine, images[part], f"cd /app && find * -name '*{ending}' -exec basename -s {ending} {{}} +"
+            )
+        )
+        for ending in (".py", ".cpython-311.pyc")
+    )
+    assert sources == compiled != set()
 
 
 @both

@@ -10,9 +10,10 @@ import pytest
 
 from tests.waiting import wait_until
 
-from .command import CommandFailed, run
+from .command import CommandFailed
 from .container import running
 from .engine import ROOT, Engine
+from .repository import files
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
@@ -37,7 +38,7 @@ def assert_warm(engine: Engine, image: str, model: str, *options: str) -> None:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the build sees of this repository, in a folder where a model may be added."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in run("git", "ls-files", "tasks", "models", "requirements", ".dockerignore", cwd=ROOT).split():
+    for name in files("tasks", "models", "requirements", ".dockerignore"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "tasks/model/stories", folder / "models/tales")
