@@ -33,7 +33,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := api client tasks tests bench
 
 # In the order in which a mistake is found soonest.
-TESTS ?= $(wildcard tests/unit tests/integration tests/e2e tests/faults)
+TESTS ?= $(wildcard tests/integration tests/e2e tests/faults)
+
+# Unit tests use processor time and nothing that they share; the others wait for most of theirs, and start servers.
+UNIT_TESTS ?= -n 2 tests/unit
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-all test-containers faults lint fmt lock manifests train native bench bench-jobs bench-peers clean
@@ -48,9 +51,11 @@ run: $(VENV)/.run $(VENV)/.native  ## Everything in this terminal (PORT=8080 WOR
 test test-all test-containers: export OMP_NUM_THREADS := 1
 
 test: $(VENV)/.dev $(VENV)/.native $(VENV)/.monitoring lint  ## Lint, types, import contracts, unit, integration and end-to-end tests
+	$(BIN)/pytest -m 'not slow' $(UNIT_TESTS)
 	$(BIN)/pytest -m 'not slow' $(TESTS)
 
 test-all: $(VENV)/.dev $(VENV)/.native $(VENV)/.monitoring lint  ## The same, the slow tests and `make test-containers`
+	$(BIN)/pytest $(UNIT_TESTS)
 	$(BIN)/pytest $(TESTS) tests/containers
 
 test-containers: $(VENV)/.dev  ## Both images and the compose stack, on a Docker engine (root can start one: apt install docker.io iptables mmdebstrap)

@@ -10,6 +10,7 @@ from tasks.jobs.keys import events_key
 from tasks.jobs.models import Job, JobStatus, Row
 from tasks.jobs.protocol import Claim, Outcome, Piece, StepAnswer, StepEntry
 from tasks.jobs.store import JobStore
+from tasks.jobs.upkeep import LEASE_SECONDS
 from tests.factories import FINGERPRINT, make_new_job
 from tests.waiting import wait_until
 
@@ -25,8 +26,8 @@ def submit(store: JobStore, id: str | None = None, **changes: Any) -> Job:
     return store.submit(make_new_job(id, **changes), max_queued=1000).job
 
 
-def claim(store: JobStore, worker: str = WORKER) -> Claim:
-    taken = store.claim_next(worker, FINGERPRINT, uuid.uuid4().hex)
+def claim(store: JobStore, worker: str = WORKER, *, lease_seconds: float = LEASE_SECONDS) -> Claim:
+    taken = store.claim_next(worker, FINGERPRINT, uuid.uuid4().hex, lease_seconds=lease_seconds)
     assert taken is not None
     return taken
 
@@ -46,11 +47,12 @@ def step(
     worker: str = WORKER,
     started: bool = True,
     num_tokens: int = 0,
+    lease_seconds: float = LEASE_SECONDS,
 ) -> StepAnswer:
     entry = StepEntry(
         job_id=taken.job.id, attempt=taken.attempt, started=started, num_tokens=num_tokens, pieces=pieces
     )
-    return store.step(worker, [entry]).answers[0]
+    return store.step(worker, [entry], lease_seconds=lease_seconds).answers[0]
 
 
 def text_piece(text: str, from_index: int = 0, row: int = 0) -> Piece:

@@ -64,6 +64,7 @@ def test_two_workers_share_the_work(fleet: Terminals) -> None:
         assert worker.output().count("outcome=succeeded") == BATCH
 
 
+@pytest.mark.slow  # A lease takes ten seconds here, as it does for a user; test_streams.py has a shorter one.
 def test_the_jobs_of_a_killed_worker_are_finished_by_the_other(fleet: Terminals) -> None:
     url, (killed, other) = fleet
     jobs = submit_and_wait_until_running(url)

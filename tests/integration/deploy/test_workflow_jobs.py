@@ -29,7 +29,7 @@ runs:
 """
 
 #: Not all of them: they have run already when this one does.
-TESTS = "tests/unit/engine tests/unit/deploy"
+TESTS = {"UNIT_TESTS": "-n 2 tests/unit/engine tests/unit/deploy", "TESTS": "tests/integration/test_proxy.py"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -51,7 +51,8 @@ class Runner:
 
     def run(self, tree: Path, job: str) -> subprocess.CompletedProcess[str]:
         command = [str(ACT), "push", "-W", WORKFLOW, "-j", job, "-P", "ubuntu-24.04=-self-hosted"]
-        command += ["--env", f"VENV={self._folder / 'venv'}", "--env", f"TESTS={TESTS}"]
+        for name, value in {"VENV": self._folder / "venv", **TESTS}.items():
+            command += ["--env", f"{name}={value}"]
         for action in sorted(set(re.findall(r"uses: (\S+)", (tree / WORKFLOW).read_text()))):
             command += ["--local-repository", f"{action}={self._folder / 'nothing'}"]
         environment = {name: value for name, value in os.environ.items() if name != "CI"}
@@ -71,7 +72,7 @@ def test_the_jobs_lint_and_test_pass(runner: Runner) -> None:
     done = runner.run(ROOT, "test")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert done.stdout.count("Job succeeded") == 2
-    assert re.search(r"\d+ passed", done.stdout)
+    assert len(re.findall(r"\d+ passed", done.stdout)) == 2
 
 
 def test_a_slip_in_style_stops_everything_behind_the_job_lint(runner: Runner, tmp_path: Path) -> None:

@@ -54,6 +54,9 @@ def test_sequences_that_join_and_leave_equal_generate_token_for_token(
         assert tokens(generation) == expected, f"{len(generation.request.prompt_ids)} prompt tokens"
 
 
+@pytest.mark.parametrize(
+    "folder", ["shipped_folder", pytest.param("gpt_neo_125m_folder", marks=pytest.mark.slow)], indirect=True
+)
 def test_a_seed_writes_the_same_text_alone_and_in_company(model: LoadedModel) -> None:
     sampling = SamplingParams(do_sample=True, temperature=0.9, top_k=50, top_p=0.95, seed=11)
     requests = [

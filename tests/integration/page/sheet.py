@@ -70,6 +70,11 @@ class Sheet:
         self.set("Seed", "" if seed is None else seed)
         self.button("Generate").click()
 
+    def stop_the_clock(self) -> None:
+        """No timer that the page starts from here on runs out before `page.clock` is moved."""
+        self.page.clock.install(time=0)
+        self.page.clock.pause_at(1)
+
     def wait_written(self, num_characters: int) -> None:
         expect(self.written).to_have_text(re.compile(f".{{{num_characters}}}"))
 

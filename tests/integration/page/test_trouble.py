@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 def test_a_full_queue_is_counted_down_and_tried_again(sheet: Sheet, service: PageService) -> None:
     service.occupy()
     waiting = [service.submit(5) for _ in range(MAX_QUEUED)]
+    sheet.stop_the_clock()
     sheet.ask(tokens=5)
 
     expect(sheet.notice).to_contain_text("The queue is full.")
     expect(sheet.state).to_have_text(re.compile(r"Waitingtrying again in \d+\ss"))
     for job_id in waiting:
         service.cancel(job_id)
+    sheet.page.clock.fast_forward("01:00")
     expect(sheet.state).to_contain_text("Number 1 in the queue")
     expect(sheet.notice).to_be_hidden()
 

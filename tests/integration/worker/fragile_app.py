@@ -1,4 +1,5 @@
-"""The worker as it is, with a test double that some prompts hang or break, and short patience.
+"""The worker as it is, with a test double that some prompts hang or break, short patience, and the switches
+of tests.faults.
 
 Started with `celery -A tests.integration.worker.fragile_app`, never imported: it changes other modules.
 """
@@ -16,11 +17,13 @@ from celery import signals
 from tasks.worker import liveness, parts, served_model
 from tasks.worker.health_file import VARIABLE
 from tasks.worker.memory import read_memory
+from tests.faults.switches import apply_switches
 from tests.integration.worker.fragile_model import FragileModel
 from tests.integration.worker.processes import SYSTEM
 
 served_model.ScriptedModel = FragileModel  # type: ignore[misc]
 liveness.LIMIT_SECONDS, liveness.QUIET_SECONDS = 4.0, 1.0
+apply_switches()
 if SYSTEM in os.environ:
     system = Path(os.environ[SYSTEM])
     parts.read_memory = partial(read_memory, system / "cgroup", system / "proc")  # type: ignore[attr-defined]

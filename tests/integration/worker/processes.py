@@ -15,6 +15,7 @@ from tasks.jobs.models import Job
 from tasks.jobs.ring import CeleryRing
 from tasks.jobs.store import JobStore
 from tests.factories import make_new_job, make_parameters
+from tests.faults import switches
 from tests.waiting import wait_until
 
 #: Spares every start the second in which Celery looks for other workers.
@@ -22,6 +23,9 @@ QUICK = ("--without-mingle", "--without-gossip")
 
 #: The same with a model that can be broken.
 FRAGILE_APP = "tests.integration.worker.fragile_app"
+
+#: For that app and tests.faults.worker: a worker that is gone is missed sooner, by those that have it too.
+SHORT_LEASE = {switches.VARIABLE: "lease=3"}
 
 #: A folder with `cgroup` and `proc` in place of the system's, for that app; see tests/fake_system.py.
 SYSTEM = "TEST_SYSTEM"

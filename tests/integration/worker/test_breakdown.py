@@ -6,12 +6,13 @@ import pytest
 
 from tasks.worker.breakdown import EXIT_BROKEN
 from tests.integration.worker.fragile_model import BREAKS, HANGS, QUITS
-from tests.integration.worker.processes import FRAGILE_APP, Fleet, WorkerProcess
+from tests.integration.worker.processes import FRAGILE_APP, SHORT_LEASE, Fleet, WorkerProcess
 from tests.waiting import wait_until
 
 
 def start_fragile(fleet: Fleet) -> WorkerProcess:
-    return fleet.start_ready(app=FRAGILE_APP, NEOSERVE_STEP_LIMIT="1", NEOSERVE_MAX_BATCH_SIZE="4")
+    settings = {"NEOSERVE_STEP_LIMIT": "1", "NEOSERVE_MAX_BATCH_SIZE": "4", **SHORT_LEASE}
+    return fleet.start_ready(app=FRAGILE_APP, **settings)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def test_a_process_with_a_broken_engine_ends_and_its_job_is_run_by_another(
     assert broken.wait() == EXIT_BROKEN
     assert broken.err.count(reason) == 1
     assert broken.ended_jobs() == {}
-    fleet.start_ready()
+    fleet.start_ready(app="tests.faults.worker", FAULTS_TRACE=str(fleet.folder / "trace"), **SHORT_LEASE)
     job = fleet.wait_status("j", "succeeded", seconds=30)
     assert (job.attempt, job.losses) == (2, 1)
 

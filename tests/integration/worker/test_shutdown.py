@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from tests.integration.worker.processes import Fleet
+from tests.integration.worker.processes import FRAGILE_APP, SHORT_LEASE, Fleet
 from tests.services import RealServer
 from tests.waiting import wait_until
 
@@ -76,13 +76,14 @@ def test_a_restart_of_the_server_costs_no_running_job(own_server: RealServer, tm
 def test_a_killed_workers_jobs_are_never_shown_as_finished_and_are_finished_by_the_other(
     fleet: Fleet,
 ) -> None:
-    victim = fleet.start_ready(NEOSERVE_MODEL=SLOW, NEOSERVE_MAX_BATCH_SIZE="4")
+    settings = {"NEOSERVE_MAX_BATCH_SIZE": "4", **SHORT_LEASE}
+    victim = fleet.start_ready(app=FRAGILE_APP, NEOSERVE_MODEL=SLOW, **settings)
     names = [f"j{number}" for number in range(4)]
     for name in names:
         fleet.submit(name, num_tokens=100)
     for name in names:
         fleet.wait_status(name, "running")
-    other = fleet.start_ready(NEOSERVE_MAX_BATCH_SIZE="4")
+    other = fleet.start_ready(app=FRAGILE_APP, **settings)
     victim.signal(signal.SIGKILL)
     victim.wait()
     seen: set[str] = set()

@@ -155,14 +155,17 @@ def test_a_child_that_was_stopped_is_not_started_again(supervisor: Supervisor, c
 
 
 def stop_writing(supervisor: Supervisor, clock: FakeClock, code: str, file: Path) -> Kept:
-    """A child that was ready, and whose health file is now too old."""
+    """A child that was ready, whose health file became too old, and that was asked to end for it."""
     supervisor.starting = False
     file.touch()
     kept = supervisor.add(python_child("worker", code, health_file=file, stop_seconds=30))
     wait_until_ready(kept)
-    for _ in range(20):
+    for _ in range(20):  # Not on and on: one that has ended has a successor, which writes no file either.
+        if kept.kill_at is not None:
+            break
         clock.now += 1
         supervisor.tick()
+    assert kept.kill_at is not None
     return kept
 
 
