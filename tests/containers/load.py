@@ -55,7 +55,8 @@ class Load:
             answer = self._client.post("/jobs", json=body, headers={"Idempotency-Key": key})
             if answer.status_code in (200, 202):
                 return str(answer.json()["id"])
-            return later(answer)
+            require_later(answer)
+            return None
 
         return self._until_known(submitted)
 
@@ -65,7 +66,8 @@ class Load:
             if answer.status_code in (404, 410):
                 return "lost"
             if answer.status_code != 200:
-                return later(answer)
+                require_later(answer)
+                return None
             job: dict[str, Any] = answer.json()
             return str(job["status"]) if job["completed_at"] else None
 
@@ -90,8 +92,8 @@ class Load:
         raise SystemExit("the service did not come back")
 
 
-def later(answer: httpx.Response) -> None:
-    """What asks to try again; any other refusal is a mistake of this program."""
+def require_later(answer: httpx.Response) -> None:
+    """That it asks to try again; any other refusal is a mistake of this program."""
     if answer.status_code not in (429, 503):
         raise SystemExit(f"{answer.status_code}: {answer.text}")
 
