@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
 from tasks.jobs.models import JobStatus
-from tasks.worker.drain import Drain
+from tasks.worker.drain import MAX_RESERVE_SECONDS, Drain
 from tests.unit.worker.harness import Worker
 from tests.waiting import wait_until
 
@@ -36,7 +39,9 @@ def busy(worker: Worker) -> Iterator[Worker]:
     worker.writer.stop()
 
 
-def start_drain(worker: Worker, exits: Exits, grace_seconds: float) -> Drain:
+def start_drain(
+    worker: Worker, exits: Exits, grace_seconds: float, clock: Callable[[], float] = time.monotonic
+) -> Drain:
     drain = Drain(
         "w-1",
         grace_seconds=grace_seconds,
@@ -44,6 +49,7 @@ def start_drain(worker: Worker, exits: Exits, grace_seconds: float) -> Drain:
         writer=worker.writer,
         wake=exits.woken.set,
         leave=exits.codes.put,
+        clock=clock,
     )
     drain.start()
     return drain
@@ -67,9 +73,11 @@ def test_what_runs_may_finish(busy: Worker, exits: Exits) -> None:
 
 
 def test_what_does_not_finish_is_handed_back_within_the_grace_period(busy: Worker, exits: Exits) -> None:
-    drain = start_drain(busy, exits, 0.5)
+    # The clock stands still where only the reserve is left.
+    times = itertools.chain([0.0], itertools.repeat(100.0 - MAX_RESERVE_SECONDS))
+    drain = start_drain(busy, exits, 100.0, partial(next, times))
     drain.begin()
-    wait_until(lambda: not busy.writer.held, "the job is handed back", seconds=0.5)
+    wait_until(lambda: not busy.writer.held, "the job is handed back")
     drain.finished()
     job = busy.store.get("j")
     assert (job.status, job.losses, job.position) == (JobStatus.QUEUED, 0, 1)
