@@ -30,7 +30,7 @@ RESULTS ?= .bench/results
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOURCES := api client tasks tests bench
+SOURCES := api client neoserve tasks tests bench
 
 # In the order in which a mistake is found soonest.
 TESTS ?= $(wildcard tests/integration tests/e2e tests/faults)

@@ -49,6 +49,7 @@ def finish(response: Response) -> Response:
 def line(status: int, seconds: float) -> LogLine:
     """Never the body, the query or the raw path: they may hold a prompt or a secret."""
     traced = {"trace_id": g.origin.trace_id} if g.origin.traceparent else {}
+    owned = {"key": g.owner} if g.get("owner") else {}
     return LogLine(
         method=bounded_method(request.method),
         route=route(),
@@ -58,6 +59,7 @@ def line(status: int, seconds: float) -> LogLine:
         code=g.code,
         request_id=g.request_id,
         job_id=g.job_id,
+        **owned,
         **traced,
     )
 

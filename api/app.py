@@ -10,21 +10,28 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from api.access import register_access
+from api.authentication import register_authentication
 from api.background import Background, MetricsPort
 from api.batch_list_routes import batch_list
 from api.batch_routes import batches as batch_routes
 from api.batch_submission import BatchSubmission
 from api.company import Company
+from api.cross_origin import register_cross_origin
 from api.event_routes import events
+from api.exposure import refuse_limits_without_keys
 from api.guests import Guests
 from api.hangups import Hangups
 from api.job_list_routes import job_list
 from api.job_routes import jobs
+from api.keyring import Keyring, keyring_of
 from api.logs import set_up_logging
 from api.metrics import ApiMetrics
+from api.openai.routes import openai
+from api.openapi.routes import register_reference
 from api.page_routes import page
 from api.problems import register_problems
 from api.queue_collector import QueueCollector
+from api.rate_limit import RateLimit, register_rate_limit
 from api.recent_fleet import RecentFleet
 from api.seats import Seats
 from api.service import BACKGROUND, EXTENSION, STORE_SILENCE_SECONDS, Service
@@ -34,6 +41,8 @@ from api.streams import Streams
 from api.submission import Submission
 from api.surplus import register_surplus
 from api.waiting import Listener, WaitingRoom
+from api.webhooks.deliverer import WebhookDeliverer
+from api.webhooks.sender import WebhookSender
 from tasks.jobs.attendance import Attendance
 from tasks.jobs.batch_store import BatchStore
 from tasks.jobs.connection import connect
@@ -44,6 +53,7 @@ from tasks.jobs.reaper import Reaper
 from tasks.jobs.ring import CeleryRing, Ring
 from tasks.jobs.store import JobStore
 from tasks.jobs.tracing import tracer_from_env
+from tasks.jobs.webhook_queue import WebhookQueue
 
 if TYPE_CHECKING:
     from tasks.jobs.otel import Tracer
@@ -63,12 +73,13 @@ def create_app(
     hub: EventHub | None = None,
     hangups: Hangups | None = None,
     guests: Guests | None = None,
+    keyring: Keyring | None = None,
     tracer: Tracer | None = None,
 ) -> Flask:
     """An app over the given collaborators. Starts no thread and asks nobody: whoever passes a listener, a
     hub, hangups, guests or a tracer starts and stops them. Without a hub every stream looks for itself;
     without hangups nobody is seen to close a connection; without guests no job hears that its clients have
-    left; without a tracer there are no spans."""
+    left; without a keyring nobody is asked for a key; without a tracer there are no spans."""
     app = Flask("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1  # see read_body()
     app.url_map.merge_slashes = False  # //predict is no route, rather than a redirect built from Host
@@ -99,8 +110,15 @@ def create_app(
     app.register_blueprint(batch_routes)
     app.register_blueprint(batch_list)
     app.register_blueprint(service_routes)
+    app.register_blueprint(openai)
     app.register_blueprint(page)
     register_access(app)
+    register_cross_origin(app, settings.cors_origins)
+    keyring = keyring or Keyring(())
+    register_reference(app, settings, keyring)
+    register_authentication(app, keyring)
+    if settings.rate_limit is not None:
+        register_rate_limit(app, RateLimit(settings.rate_limit, store.client, store.namespace))
     register_surplus(app)
     register_problems(app)
     return app
@@ -109,9 +127,11 @@ def create_app(
 def from_environment() -> Flask:
     """The app for a server such as gunicorn, which then starts `app.extensions[BACKGROUND]`.
 
-    Connects at the first request, so it also starts without Redis. Raises InvalidSetting.
+    Connects at the first request, so it also starts without Redis. Raises InvalidSetting. Whether others can
+    reach it without a key only the server knows, which has to ask refuse_exposed().
     """
     settings = ApiSettings.from_env(os.environ)
+    refuse_limits_without_keys(settings)
     set_up_logging(settings.log_level, settings.log_format)
     client = connect(
         settings.redis_url,
@@ -136,9 +156,14 @@ def from_environment() -> Flask:
         hub=hub,
         hangups=hangups,
         guests=guests,
+        keyring=keyring_of(settings),
         tracer=tracer,
     )
     exposed = app.extensions[EXTENSION].metrics.exposed
+    deliverer = None
+    if settings.webhook_secrets:
+        sender = WebhookSender(settings.webhook_secrets, settings.webhook_allow)
+        deliverer = WebhookDeliverer(WebhookQueue(client, settings.namespace), sender)
     app.extensions[BACKGROUND] = Background(
         listener,
         hub,
@@ -146,6 +171,6 @@ def from_environment() -> Flask:
         guests,
         Reaper(store, ring),
         MetricsPort(settings.host, settings.metrics_port, exposed),
-        *([tracer] if tracer is not None else ()),
+        *(part for part in (deliverer, tracer) if part is not None),
     )
     return app

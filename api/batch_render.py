@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
-from api.render import render_result, render_time
+from api.answers import batch as answer
+from api.answers.job import Parameters, Usage
+from api.render import iso_time, render_deliveries, render_error, render_result, render_time
 from tasks.jobs.batch import Batch, ItemResult
 from tasks.jobs.models import JobStatus
 from tasks.jobs.record import as_dict
@@ -13,40 +15,41 @@ from tasks.jobs.record import as_dict
 UNFINISHED = frozenset({"waiting", JobStatus.QUEUED, JobStatus.RUNNING})
 
 
-def render_batch(batch: Batch) -> dict[str, Any]:
+def render_batch(batch: Batch) -> answer.Batch:
     """Every member is always present; what is not known yet is null."""
     return {
         "id": batch.id,
         "status": batch.status.value,
-        "created_at": render_time(batch.created_at),
-        "deadline_at": render_time(batch.deadline_at),
+        "created_at": iso_time(batch.created_at),
+        "deadline_at": iso_time(batch.deadline_at),
         "completed_at": render_time(batch.completed_at),
         "expires_at": render_time(batch.expires_at),
-        "counts": as_dict(batch.counts),
+        "counts": cast(answer.BatchCounts, as_dict(batch.counts)),
         "urls": {
             "self": f"/batches/{batch.id}",
             "results": f"/batches/{batch.id}/results",
             "cancel": f"/batches/{batch.id}/cancel",
         },
+        "webhook_deliveries": render_deliveries(batch.deliveries),
         "metadata": dict(batch.metadata),
     }
 
 
-def render_item(item: ItemResult) -> dict[str, Any]:
+def render_item(item: ItemResult) -> answer.BatchItemResult:
     """One line of the results."""
     return {
         "index": item.index,
         "custom_id": item.custom_id,
         "job_id": item.job_id,
-        "status": item.status,
-        "parameters": as_dict(item.parameters),
+        "status": cast(answer.ItemStatus, item.status),
+        "parameters": cast(Parameters, as_dict(item.parameters)),
         "result": render_result(item),
         "usage": render_usage(item),
-        "error": as_dict(item.error) if item.error else None,
+        "error": render_error(item.error),
     }
 
 
-def render_usage(item: ItemResult) -> dict[str, int] | None:
+def render_usage(item: ItemResult) -> Usage | None:
     if item.status in UNFINISHED:
         return None
     return {

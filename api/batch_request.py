@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.errors import FieldError, InvalidParameters
 from api.json_body import check_value
-from api.request import SEVEN_DAYS_SECONDS, Metadata, PredictRequest, parse_as
+from api.request import SEVEN_DAYS_SECONDS, TWO_LENGTHS, WHOLE, Metadata, PredictRequest, WebhookUrl, parse_as
 
 #: Of one batch.
 MAX_ITEMS = 10_000
@@ -26,30 +26,77 @@ OF_THE_BATCH = {
     "deadline_s": "is given once for the whole batch",
     "ttl_s": "is given once for the whole batch",
     "cancel_on_disconnect": "has no meaning in a batch, which nobody waits for",
+    "webhook": "is given once for the whole batch, and told of its end",
+    "webhook_events": "has no meaning in a batch, whose webhook is told of its end",
 }
 
 
 LENGTHS = frozenset({"max_length", "max_new_tokens"})
 
 
+def without(*names: str) -> Callable[[dict[str, Any]], None]:
+    """The description of a request that has these fields and must not be sent with them."""
+
+    def describe(schema: dict[str, Any]) -> None:
+        schema["not"] = TWO_LENGTHS
+        schema["required"] = [each for each in schema["required"] if each not in names]
+        for each in names:
+            del schema["properties"][each]
+
+    return describe
+
+
 class BatchItemRequest(PredictRequest):
-    """One item, the batch's defaults among its fields."""
+    """One item of a batch. A field that is not given takes the batch's default."""
+
+    model_config = ConfigDict(json_schema_extra=without(*OF_THE_BATCH))
 
     custom_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """Your name for it; each once in a batch."""
+
+
+class BatchDefaults(BatchItemRequest):
+    """Fields for all items that do not have them."""
+
+    model_config = ConfigDict(json_schema_extra=without("text", "custom_id", *OF_THE_BATCH))
+
+
+def as_given(defaults: Any) -> Any:
+    """parse_options() checks the fields, so that errors name them as the client has."""
+    return defaults
 
 
 class BatchOptions(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    """What holds for a whole batch."""
 
-    defaults: dict[str, Any] = Field(default_factory=dict)  #: Fields for all items that do not have them.
-    deadline_s: Annotated[float, Field(gt=0, le=SEVEN_DAYS_SECONDS)] = DAY_SECONDS
-    ttl_s: Annotated[int, Field(ge=1, le=SEVEN_DAYS_SECONDS)] = DAY_SECONDS
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+    defaults: Annotated[dict[str, Any], BeforeValidator(as_given, json_schema_input_type=BatchDefaults)] = (
+        Field(default_factory=dict)
+    )
+    """Fields for all items that do not have them."""
+    deadline_s: Annotated[float, Field(ge=0.001, le=SEVEN_DAYS_SECONDS)] = DAY_SECONDS
+    """Seconds from now; items that have not started by then are `expired`."""
+    ttl_s: Annotated[int, Field(ge=1, le=SEVEN_DAYS_SECONDS), WHOLE] = DAY_SECONDS
+    """Seconds that the batch is kept after its end."""
     metadata: Metadata = Field(default_factory=dict)
+    """An object of up to 2 KiB as JSON that comes back with the batch."""
+    webhook: WebhookUrl | None = None
+    """Who is told of the batch's end: an address on the Internet, `https://` alone."""
 
     def digest(self) -> bytes:
         """Without the defaults, which are a part of every item."""
         values = self.model_dump(exclude_defaults=True, exclude={"defaults"})
         return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).digest()
+
+
+class BatchRequest(BatchOptions):
+    """A batch as one JSON object. It only describes: read_batch() parses items one at a time."""
+
+    requests: Annotated[list[BatchItemRequest], Field(min_length=1, max_length=MAX_ITEMS)]
+    """The items."""
 
 
 def parse_options(body: Mapping[str, Any]) -> BatchOptions:

@@ -12,12 +12,12 @@ from api.batch_body import read_batch
 from api.batch_render import render_batch, render_item
 from api.company import line_of
 from api.errors import BatchFinished
+from api.headers import IDEMPOTENCY_KEY
 from api.ids import BATCH_ID, new_batch_id
 from api.preference import wait_preference, with_preference
 from api.render import compact_json, json_response
 from api.service import STORE_SECONDS, current_service
 from api.store_budget import StoreBudget
-from api.submission import parse_idempotency_key
 from api.validators import keep_private, unless_known
 from tasks.jobs.batch import Batch, BatchStatus, ItemResult
 from tasks.jobs.batch_store import BatchStore
@@ -38,13 +38,13 @@ POLL_SECONDS = "5"
 def create_batch() -> Response:
     """Records a batch; its items become jobs a few at a time."""
     service = current_service()
-    key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
+    key = IDEMPOTENCY_KEY.parse(request.headers.get("Idempotency-Key"))
     budget = StoreBudget(STORE_SECONDS)
     with service.batches.upload():
         body = read_batch(request, service.settings)
-        batch_id, created = service.batches.submit(body, key, new_batch_id(), g.origin, budget)
+        batch_id, created = service.batches.submit(body, key, new_batch_id(), g.owner, g.origin, budget)
     with budget.call():
-        response = show(service.batches.store.get(batch_id), status_of_unfinished=202)
+        response = show(service.batches.store.get(batch_id, owner=g.owner), status_of_unfinished=202)
     response.headers["Location"] = f"/batches/{batch_id}"
     if not created:
         response.headers["Idempotent-Replayed"] = "true"
@@ -58,11 +58,11 @@ def show_batch(batch_id: str) -> Response:
     preference = wait_preference(request, default_seconds=0)
     with service.waiting.watch(known_id(batch_id)) as watch:
         with time_limit(STORE_SECONDS):
-            batch = service.batches.store.get(batch_id)
+            batch = service.batches.store.get(batch_id, owner=g.owner)
         waited = watch.wait_for(
             batch,
             preference.wait_seconds,
-            lambda: service.batches.store.get(batch_id),
+            lambda: service.batches.store.get(batch_id, owner=g.owner),
             line_of(request.environ),
         )
     g.waited_seconds += waited.seconds
@@ -74,8 +74,8 @@ def show_results(batch_id: str) -> Response:
     """One line for each item, in the order of the request; of those that have not ended it says the state."""
     store = current_service().batches.store
     with time_limit(STORE_SECONDS):
-        first = store.results(known_id(batch_id))
-    return Response(result_lines(store, batch_id, first), mimetype="application/jsonl")
+        first = store.results(known_id(batch_id), owner=g.owner)
+    return Response(result_lines(store, batch_id, first, g.owner), mimetype="application/jsonl")
 
 
 @batches.delete("/batches/<batch_id>")
@@ -84,8 +84,8 @@ def cancel_batch(batch_id: str) -> Response:
     """200: canceled, now or before. 202: items that run were asked to stop. 409: it had already ended."""
     store = current_service().batches.store
     with time_limit(STORE_SECONDS):
-        store.cancel(known_id(batch_id))
-        batch = store.get(batch_id)
+        store.cancel(known_id(batch_id), owner=g.owner)
+        batch = store.get(batch_id, owner=g.owner)
     if batch.status.terminal and batch.status is not BatchStatus.CANCELED:
         raise BatchFinished(render_batch(batch))
     return show(batch, status_of_unfinished=202)
@@ -99,7 +99,7 @@ def show(batch: Batch, status_of_unfinished: int = 200) -> Response:
     return response
 
 
-def result_lines(store: BatchStore, batch_id: str, items: Sequence[ItemResult]) -> Iterator[str]:
+def result_lines(store: BatchStore, batch_id: str, items: Sequence[ItemResult], owner: str) -> Iterator[str]:
     """A store that fails half-way cuts the answer off: the client sees that it is not whole.
 
     Raises ConnectionResetError, at which gunicorn closes the connection and logs nothing.
@@ -108,7 +108,7 @@ def result_lines(store: BatchStore, batch_id: str, items: Sequence[ItemResult]) 
         yield "".join(compact_json(render_item(each)) for each in items)
         try:
             with time_limit(STORE_SECONDS):
-                items = store.results(batch_id, items[-1].index + 1)
+                items = store.results(batch_id, items[-1].index + 1, owner=owner)
         except JobsError as error:
             logger.warning(LogLine(f"its results were cut off: {error}", batch_id=batch_id))
             raise ConnectionResetError(errno.ECONNRESET, "cut off") from None

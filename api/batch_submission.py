@@ -57,6 +57,7 @@ class BatchSubmission:
         body: BatchBody,
         idempotency_key: str | None,
         batch_id: str,
+        owner: str,
         origin: Origin,
         budget: StoreBudget,
     ) -> tuple[str, bool]:
@@ -65,8 +66,9 @@ class BatchSubmission:
         Raises InvalidParameters, which names the first items that are wrong, and what BatchStore.start
         raises; then nothing is recorded.
         """
+        webhook = self._submission.webhooks.webhook(body.options.webhook)
         intake = _Intake(
-            self._submission, self.store, batch_id, body.options, self._max_items, origin, budget
+            self._submission, self.store, batch_id, body.options, self._max_items, owner, origin, budget
         )
         try:
             intake.take_all(body.items)
@@ -77,9 +79,11 @@ class BatchSubmission:
         new = NewBatch(
             id=batch_id,
             total=intake.total,
+            owner=owner,
             ttl_seconds=body.options.ttl_s,
             deadline_seconds=body.options.deadline_s,
             metadata=body.options.metadata,
+            webhook=webhook,
             idempotency_key=idempotency_key,
             digest=intake.digest if idempotency_key else "",
         )
@@ -98,6 +102,7 @@ class _Intake:
         batch_id: str,
         options: BatchOptions,
         max_items: int,
+        owner: str,
         origin: Origin,
         budget: StoreBudget,
     ) -> None:
@@ -106,6 +111,7 @@ class _Intake:
         self._batch_id = batch_id
         self._options = options
         self._max_items = max_items
+        self._owner = owner
         self._origin = origin
         self._budget = budget
         self._hash = hashlib.sha256(options.digest())
@@ -147,7 +153,8 @@ class _Intake:
         earlier = self._custom_ids.setdefault(wanted.custom_id, index) if wanted.custom_id else index
         if earlier != index:
             raise InvalidParameters.of("custom_id", f"is that of requests.{earlier}")
-        job = self._submission.resolve(wanted, self._card(wanted.model), new_job_id(), self._origin)
+        card = self._card(wanted.model)
+        job = self._submission.resolve(wanted, card, new_job_id(), self._owner, self._origin)
         if only_look:
             return
         self._hash.update(wanted.digest().encode())

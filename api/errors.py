@@ -3,6 +3,7 @@
 ApiError
 ├── MalformedJson            400
 ├── IncompleteBody           400
+├── Unauthorized             401
 ├── RequestTimeout           408
 ├── PayloadTooLarge          413
 ├── UnsupportedMediaType     415
@@ -13,8 +14,10 @@ ApiError
 ├── JobFinished              409
 ├── JobNotEnded              409
 ├── BatchFinished            409
+├── RateLimited              429
 ├── TooManyUploads           429
-├── JobUnsuccessful          409, 500, 503, 504
+├── Unsuccessful             409, 500, 503, 504
+│   └── JobUnsuccessful      409, 500, 503, 504
 ├── Busy                     503
 └── Draining                 503
 """
@@ -26,7 +29,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tasks.jobs.models import Job
+from api.rate import Rate
+from tasks.jobs.models import Job, JobError
 
 
 class ApiError(Exception):
@@ -34,7 +38,7 @@ class ApiError(Exception):
 
     status: int = 500
     code: str = "internal_error"
-    retry_after_seconds: ClassVar[int | None] = None
+    retry_after_seconds: int | None = None
 
     def __init__(self, detail: str | None = None) -> None:
         self.detail = detail or inspect.cleandoc(self.__doc__ or "")
@@ -57,6 +61,26 @@ class IncompleteBody(ApiError):
 
     status = 400
     code = "incomplete_body"
+
+
+class Unauthorized(ApiError):
+    """The request needs a valid API key."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class RateLimited(ApiError):
+    """The key has submitted too often."""
+
+    status = 429
+    code = "rate_limited"
+
+    def __init__(self, rate: Rate, seconds: int) -> None:
+        self.retry_after_seconds = seconds
+        super().__init__(
+            f"This key may submit {rate.amount} times in {rate.seconds} s; nothing was recorded."
+        )
 
 
 class RequestTimeout(ApiError):
@@ -206,8 +230,8 @@ class TooManyUploads(ApiError):
     retry_after_seconds = 5
 
 
-class JobUnsuccessful(ApiError):
-    """The job that the call waited for ended without a result."""
+class Unsuccessful(ApiError):
+    """What the call waited for ended without a result."""
 
     #: Status for the codes that are not a plain failure (500).
     STATUS_OF_CODE: ClassVar[Mapping[str, int]] = {
@@ -218,8 +242,16 @@ class JobUnsuccessful(ApiError):
         "expired": 504,
     }
 
+    def __init__(self, status: str, error: JobError | None) -> None:
+        """By the job's status and error."""
+        self.code = error.code if error else status
+        self.status = self.STATUS_OF_CODE.get(self.code, 500)
+        super().__init__(error.detail if error else f"The job ended as {status}.")
+
+
+class JobUnsuccessful(Unsuccessful):
+    """The job that the call waited for ended without a result."""
+
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.code = job.error.code if job.error else job.status.value
-        self.status = self.STATUS_OF_CODE.get(self.code, 500)
-        super().__init__(job.error.detail if job.error else f"The job ended as {job.status}.")
+        super().__init__(job.status.value, job.error)

@@ -8,9 +8,6 @@ from typing import Any
 
 from flask import Request
 
-from api.errors import InvalidHeader
-from tasks.jobs.events import is_event_id
-
 EVENT_STREAM = "text/event-stream"
 
 #: Says nothing, but keeps proxies from taking a silent stream for a dead one.
@@ -25,16 +22,6 @@ def event(name: str, data: Mapping[str, Any], event_id: str | None = None) -> by
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     head = f"event: {name}\n" if event_id is None else f"event: {name}\nid: {event_id}\n"
     return f"{head}data: {text}\n\n".encode("ascii")
-
-
-def last_event_id(request: Request) -> str | None:
-    """From which event on a reader has none. Raises InvalidHeader for what was never an id of ours."""
-    given = request.headers.get("Last-Event-ID")
-    if not given:
-        return None
-    if not is_event_id(given):
-        raise InvalidHeader("Last-Event-ID must be the id of an event of this stream.")
-    return given
 
 
 def wants_events(request: Request) -> bool:

@@ -15,11 +15,14 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from gunicorn.glogging import Logger
 
+from api.exposure import refuse_exposed, refuse_limits_without_keys
+from api.keyring import keyring_of
 from api.metric_files import MetricFiles
 from api.service import BACKGROUND, EXTENSION, Service
 from api.settings import ApiSettings
@@ -31,6 +34,8 @@ from tasks.jobs.settings import InvalidSetting
 from tasks.jobs.store import JobStore
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Threads beyond the waiters, for submits, polls, probes and scrapes.
 SPARE_THREADS = 64
@@ -49,15 +54,15 @@ SPARE_CONNECTIONS = 2048
 SPARE_FILES = 256
 
 
-def read_settings() -> ApiSettings:
+def or_exit(check: Callable[[], T]) -> T:
     """One clear line instead of a traceback when the environment cannot be used."""
     try:
-        return ApiSettings.from_env(os.environ)
+        return check()
     except InvalidSetting as error:
         sys.exit(f"neoserve api: {error}")
 
 
-settings = read_settings()
+settings = or_exit(lambda: ApiSettings.from_env(os.environ))
 
 wsgi_app = "api.app:from_environment()"
 bind = f"{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
@@ -98,10 +103,19 @@ metric_files: MetricFiles | None = None
 def on_starting(server: Any) -> None:
     """Say in one line what gunicorn says in ten, five seconds later."""
     global metric_files
+    # By what it listens on: that may be given on the command line as well.
+    or_exit(lambda: refuse_exposed(settings, *hosts_of(server.cfg.address)))
+    or_exit(lambda: refuse_limits_without_keys(settings))
+    or_exit(lambda: keyring_of(settings))
     refuse_taken_port()
     metric_files = MetricFiles()
     # One connection more than there are files would end the process.
     server.cfg.set("worker_connections", max(1, min(worker_connections, raise_file_limit() - SPARE_FILES)))
+
+
+def hosts_of(addresses: Sequence[Any]) -> list[str]:
+    """Without the paths of sockets in the file system, which have permissions."""
+    return [each[0] for each in addresses if isinstance(each, tuple)]
 
 
 def refuse_taken_port() -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from api.answers import health as answer
 from tasks.jobs.fleet import Fleet, LiveWorker, QueuedModel
-from tasks.jobs.models import Priority
+from tasks.jobs.models import JobStatus, Priority
 
 #: Size of a job that is submitted now, where none waits to compare it with.
 USUAL_TOKENS = 50
 
 
-def render_fleet(fleet: Fleet, max_queued: int) -> dict[str, Any]:
+def render_fleet(fleet: Fleet, max_queued: int) -> answer.Health:
     reasons = list_reasons(fleet, max_queued)
     return {
         "status": "degraded" if reasons else "ok",
@@ -19,7 +18,10 @@ def render_fleet(fleet: Fleet, max_queued: int) -> dict[str, Any]:
         "jobs": {
             "queued": num_waiting(fleet) + fleet.num_held - fleet.num_running,
             "running": fleet.num_running,
-            **{status.value: number for status, number in fleet.ended.items()},
+            "succeeded": fleet.ended[JobStatus.SUCCEEDED],
+            "failed": fleet.ended[JobStatus.FAILED],
+            "canceled": fleet.ended[JobStatus.CANCELED],
+            "expired": fleet.ended[JobStatus.EXPIRED],
         },
         "queue": {
             "depth": num_waiting(fleet),
@@ -32,10 +34,10 @@ def render_fleet(fleet: Fleet, max_queued: int) -> dict[str, Any]:
     }
 
 
-def list_reasons(fleet: Fleet, max_queued: int) -> list[str]:
+def list_reasons(fleet: Fleet, max_queued: int) -> list[answer.Reason]:
     """Codes: stable, for programs."""
     served = {worker.fingerprint for worker in fleet.workers}
-    found = {
+    found: dict[answer.Reason, bool] = {
         "no_worker": not fleet.workers,
         "model_without_worker": any(model.fingerprint not in served for model in fleet.models),
         "queue_full": num_waiting(fleet) - fleet.batches.num_queued >= max_queued,
@@ -47,7 +49,8 @@ def num_waiting(fleet: Fleet) -> int:
     return sum(model.backlog.num_jobs for model in fleet.models)
 
 
-def render_model(model: QueuedModel, fleet: Fleet) -> dict[str, Any]:
+def render_model(model: QueuedModel, fleet: Fleet) -> answer.ModelLoad:
+    lanes = model.backlog.lanes
     workers = workers_of(model, fleet)
     pace = model.backlog.tokens_per_second
     return {
@@ -56,9 +59,17 @@ def render_model(model: QueuedModel, fleet: Fleet) -> dict[str, Any]:
         "workers": len(workers),
         "slots": sum(worker.num_slots for worker in workers),
         "jobs": sum(worker.num_held for worker in workers),
-        "queued": {each.value: lane.num_jobs for each, lane in model.backlog.lanes.items()},
+        "queued": {
+            "high": lanes[Priority.HIGH].num_jobs,
+            "normal": lanes[Priority.NORMAL].num_jobs,
+            "low": lanes[Priority.LOW].num_jobs,
+        },
         "tokens_per_s": None if pace is None else round(pace, 1),
-        "estimated_wait_s": {each.value: estimate_wait(model, each, fleet) for each in Priority},
+        "estimated_wait_s": {
+            "high": estimate_wait(model, Priority.HIGH, fleet),
+            "normal": estimate_wait(model, Priority.NORMAL, fleet),
+            "low": estimate_wait(model, Priority.LOW, fleet),
+        },
     }
 
 
@@ -76,7 +87,7 @@ def estimate_wait(model: QueuedModel, priority: Priority, fleet: Fleet) -> float
     return None if seconds is None else round(seconds, 1)
 
 
-def render_worker(worker: LiveWorker, fleet: Fleet) -> dict[str, Any]:
+def render_worker(worker: LiveWorker, fleet: Fleet) -> answer.WorkerLoad:
     names = {model.fingerprint: model.model for model in fleet.models}
     return {
         "id": worker.id,

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from api.event_format import event
-from api.render import render_job, render_queue
+from api.event_format import RETRY, event
+from api.render import render_job, render_place
+from tasks.jobs.errors import JobsError
 from tasks.jobs.events import MAX_NUMBER, Event, EventKind
 from tasks.jobs.models import Job, JobStatus
+
+#: Makes a problem document.
+Describe = Callable[[JobsError], Mapping[str, Any]]
 
 
 class JobEvents:
     """Turns events into bytes, for a reader who holds texts of `attempt`, or none (0)."""
 
-    def __init__(self, job_id: str, attempt: int) -> None:
+    def __init__(self, job_id: str, attempt: int, describe: Describe) -> None:
         self._job_id = job_id
+        self._describe = describe
         self._attempt = attempt
         self._position: int | None = 0  #: As last told; 0 is none.
         self.done: Event | None = None  #: The last event, once it was read; what it carries is in the record.
@@ -28,7 +33,7 @@ class JobEvents:
         if job.status is not JobStatus.QUEUED or job.position == self._position:
             return b""
         self._position = job.position
-        return event("queued", {"job_id": job.id, **(render_queue(job) or {})})
+        return event("queued", {"job_id": job.id, **render_place(job)})
 
     def ended(self, job: Job, event_id: str) -> bytes:
         return event("done", {"job": render_job(job)}, event_id)
@@ -45,8 +50,11 @@ class JobEvents:
         """The server has lost events that the reader has. Its texts are void; the next `started` says so."""
         self._attempt = 0
 
-    def failed(self, problem: Mapping[str, Any]) -> bytes:
-        return event("error", {"problem": problem})
+    def failed(self, error: JobsError) -> bytes:
+        return event("error", {"problem": self._describe(error)})
+
+    def interrupted(self) -> bytes:
+        return RETRY
 
     def _recorded(self, each: Event) -> bytes:
         if each.kind is EventKind.DONE:

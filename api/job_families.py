@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from tasks.jobs.buckets import LATENCY_BUCKETS, TOKEN_BUCKETS
 from tasks.jobs.counters import Counters, Distribution
 from tasks.jobs.models import Mode, Priority
+from tasks.jobs.webhook_queue import Settlement
 
 PRIORITIES = tuple(Priority)
 
@@ -29,6 +30,9 @@ CODES_OF_STATUS = {
         *("invalid_request", "model_unavailable", "out_of_memory", "request_too_long", "worker_lost", OTHER),
     ),
 }
+
+#: Those of Settlement, and of deliveries whose job had expired.
+WEBHOOK_OUTCOMES = (*Settlement, "expired")
 
 
 def job_families(counters: Counters, num_stale_finishes: int) -> Iterator[Metric]:
@@ -64,6 +68,13 @@ def job_families(counters: Counters, num_stale_finishes: int) -> Iterator[Metric
     )
     yield counter(
         counters, "generated_tokens", "neoserve_job_generated_tokens", "Tokens generated for ended jobs."
+    )
+    yield counter(
+        counters,
+        "webhooks",
+        "neoserve_webhook_deliveries",
+        "Attempts at telling a webhook, and deliveries that ended without one.",
+        outcome=WEBHOOK_OUTCOMES,
     )
     yield from job_histograms(counters)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from typing import cast
 
-from api.job_query import parse_job_query
+from flask import Blueprint, Response, g, request
+
+from api.answers.job import ListedJob
+from api.job_query import JobsQuery
 from api.paging import answer_page
+from api.query import parse_query
 from api.render import render_job
 from api.service import STORE_SECONDS, current_service
 from api.validators import keep_private
@@ -19,15 +23,15 @@ job_list.after_request(keep_private)
 @job_list.get("/jobs")
 def list_jobs() -> Response:
     """The jobs, the newest first, and where the next page is."""
-    query = parse_job_query(request.args)
+    query = parse_query(JobsQuery, request.args)
     with time_limit(STORE_SECONDS):
         page = current_service().store.list_jobs(
-            statuses=query.statuses, limit=query.page.limit, before=query.page.before
+            owner=g.owner, statuses=query.status, limit=query.limit, before=query.cursor
         )
-    following = None if page.before is None else query.next_page(page.before)
+    following = None if page.before is None else query.following(page.before)
     return answer_page("jobs", [render_listed(job) for job in page.jobs], following)
 
 
-def render_listed(job: Job) -> dict[str, object]:
+def render_listed(job: Job) -> ListedJob:
     """The job object without `result`: a hundred texts would be megabytes."""
-    return {name: value for name, value in render_job(job).items() if name != "result"}
+    return cast(ListedJob, {name: value for name, value in render_job(job).items() if name != "result"})

@@ -8,6 +8,7 @@ from api.company import line_of
 from api.errors import JobFinished, JobUnsuccessful
 from api.event_format import wants_events
 from api.event_routes import stream_new_job
+from api.headers import IDEMPOTENCY_KEY
 from api.ids import known_id, new_job_id
 from api.json_body import read_json_object
 from api.preference import Preference, wait_preference, with_preference
@@ -15,7 +16,6 @@ from api.render import json_response, render_job
 from api.request import parse_request
 from api.request_trace import link_to
 from api.service import STORE_SECONDS, current_service
-from api.submission import parse_idempotency_key
 from api.validators import keep_private, unless_known
 from api.waiting import Waited, Watch
 from tasks.jobs.deadline import time_limit
@@ -54,7 +54,7 @@ def show_job(job_id: str) -> Response:
     preference = wait_preference(request, default_seconds=0)
     with current_service().waiting.watch(known_id(job_id)) as watch:
         with time_limit(STORE_SECONDS):
-            job = current_service().store.get(job_id)
+            job = current_service().store.get(job_id, owner=g.owner)
         waited = wait_for(watch, job, preference.wait_seconds)
         response = json_response(render_job(waited.last_seen))
     if not waited.last_seen.status.terminal:
@@ -68,8 +68,8 @@ def cancel_job(job_id: str) -> Response:
     """200: canceled, now or before. 202: it runs and was asked to stop. 409: it had already finished."""
     service = current_service()
     with time_limit(STORE_SECONDS):
-        service.store.cancel(known_id(job_id))
-        job = service.store.get(job_id)
+        service.store.cancel(known_id(job_id), owner=g.owner)
+        job = service.store.get(job_id, owner=g.owner)
     link_to(job)
     # By what the answer shows: a job that was asked to stop may have ended in another way meanwhile.
     if job.status is JobStatus.CANCELED:
@@ -83,9 +83,9 @@ def cancel_job(job_id: str) -> Response:
 def retry_job(job_id: str) -> Response:
     """Records a job that has ended once more, as a new one, and answers at once."""
     service = current_service()
-    key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
+    key = IDEMPOTENCY_KEY.parse(request.headers.get("Idempotency-Key"))
     with time_limit(STORE_SECONDS):
-        ended = service.store.get(known_id(job_id))
+        ended = service.store.get(known_id(job_id), owner=g.owner)
         link_to(ended)
         submitted = service.submission.retry(ended, key, new_job_id(), g.origin)
     g.job_id = submitted.job.id
@@ -95,12 +95,12 @@ def retry_job(job_id: str) -> Response:
 def submit(preference: Preference) -> Response:
     """Also while the server drains: who comes on a kept connection cannot know, and gets a 202 at once."""
     service = current_service()
-    key = parse_idempotency_key(request.headers.get("Idempotency-Key"))
+    key = IDEMPOTENCY_KEY.parse(request.headers.get("Idempotency-Key"))
     wanted = parse_request(read_json_object(request))
     mode = Mode.SYNC if preference.wait_seconds > 0 else Mode.ASYNC
     with service.waiting.watch(new_job_id()) as watch:
         with time_limit(STORE_SECONDS):
-            submitted = service.submission.submit(wanted, key, watch.id, g.origin, mode)
+            submitted = service.submission.submit(wanted, key, watch.id, g.owner, g.origin, mode)
         g.job_id = submitted.job.id
         waited = wait_for(watch, submitted.job, preference.wait_seconds)
         response = with_preference(answer_submit(waited.last_seen, preference), preference, waited)

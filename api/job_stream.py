@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
-from api.event_format import COMMENT, RETRY
-from api.job_events import JobEvents
+from api.event_format import COMMENT
 from api.overdue import seconds_until_look
 from tasks.jobs.deadline import time_limit
 from tasks.jobs.errors import JobGone, JobNotFound, JobsError, OtherVersion, StoreUnavailable
 from tasks.jobs.event_feed import Batch, Feed
+from tasks.jobs.events import Event
 from tasks.jobs.models import Job
 from tasks.jobs.store import JobStore
-
-Describe = Callable[[JobsError], Mapping[str, Any]]
 
 HEARTBEAT_SECONDS = 15.0
 #: How often the record is read: it knows the place in the queue, and ends of which the stream does not tell.
@@ -24,6 +22,37 @@ LOOK_SECONDS = 5.0
 #: How long one question to the store may take, and how long it is left alone when it cannot be used.
 ASK_SECONDS = 4.0
 PAUSE_SECONDS = 1.0
+
+
+class Telling(Protocol):
+    """Turns what is known of a job into what its reader is sent, which may be nothing."""
+
+    done: Event | None  #: The last event, once it was read; what it carries is in the record.
+
+    def recorded(self, events: Iterable[Event]) -> bytes:
+        """The next events."""
+
+    def queued(self, job: Job) -> bytes:
+        """It may still wait."""
+
+    def ended(self, job: Job, event_id: str) -> bytes:
+        """By the event with that id."""
+
+    def replayed(self, job: Job) -> bytes:
+        """It has ended, and there are no more events than were told."""
+
+    def forget(self) -> None:
+        """The server has lost events that the reader has. Its texts are void."""
+
+    def failed(self, error: JobsError) -> bytes:
+        """The job cannot be read any more."""
+
+    def interrupted(self) -> bytes:
+        """The stream ends before its job."""
+
+
+#: Makes it, for a job and the attempt whose texts the reader has (0: none).
+Tell = Callable[[Job, int], Telling]
 
 
 class JobStream:
@@ -41,18 +70,17 @@ class JobStream:
         first: Batch,
         *,
         draining: threading.Event,
-        describe: Describe,
+        tell: Tell,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`first` is what `feed` had to begin with; `describe` makes a problem document."""
+        """`first` is what `feed` had to begin with."""
         self._store = store
         self.job = job
         self._feed = feed
         self._first = first
         self._draining = draining
-        self._describe = describe
         self._clock = clock
-        self._told = JobEvents(job.id, feed.resumed.attempt if feed.resumed else 0)
+        self._told = tell(job, feed.resumed.attempt if feed.resumed else 0)
         self._look_at = self._next_look()
         self._beat_at = clock() + HEARTBEAT_SECONDS
         self._asked = self._hung_up = False
@@ -78,7 +106,7 @@ class JobStream:
         while self.end == "gone" and not self._hung_up:
             if self._draining.is_set():
                 self.end = "draining"
-                yield RETRY
+                yield self._told.interrupted()
                 return
             piece = self._next_piece()
             if piece or self._asked or self._clock() >= self._beat_at:
@@ -95,7 +123,7 @@ class JobStream:
             return b""
         except (JobNotFound, JobGone, OtherVersion) as error:
             self.end = "error"
-            return self._told.failed(self._describe(error))
+            return self._told.failed(error)
 
     def _news(self) -> bytes:
         if self._told.done is not None:

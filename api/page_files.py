@@ -15,7 +15,13 @@ INDEX = "index.html"
 #: In index.html, where the version of the files stands in their address.
 PLACEHOLDER = "VERSION"
 
-MIMETYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
+MIMETYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, abort, request
 
+from api.answers.service import Addresses
 from api.page_files import PageFile, page_files
 from api.render import json_response
 from api.validators import unless_known
@@ -30,13 +31,16 @@ CONTENT_SECURITY_POLICY = "; ".join(
 #: A year, the most that caches are asked to keep anything.
 FOR_EVER = "public, max-age=31536000, immutable"
 
-ADDRESSES = {
+ADDRESSES: Addresses = {
+    "name": "neoserve",
+    "version": VERSION,
     "texts": "POST /predict",
     "jobs": "/jobs/<id>",
     "events": "/jobs/<id>/events",
     "batches": "POST /batches",
     "fleet": "/health",
     "limits": "/info",
+    "reference": "/docs",
 }
 
 
@@ -44,13 +48,9 @@ ADDRESSES = {
 def index() -> Response:
     """The page, for a browser; for any other program the addresses in short."""
     if wants_html():
-        response = Response(page_files().index, mimetype="text/html")
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        response.headers["Referrer-Policy"] = "no-referrer"
-        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        response = unless_known(response, request)
+        response = unless_known(as_page(Response(page_files().index, mimetype="text/html")), request)
     else:
-        response = json_response({"name": "neoserve", "version": VERSION, **ADDRESSES})
+        response = json_response(ADDRESSES)
     response.vary.add("Accept")
     return response
 
@@ -64,6 +64,13 @@ def show_file(version: str, name: str) -> Response:
     response = file_response(found)
     if version == page_files().version:
         response.headers["Cache-Control"] = FOR_EVER
+    return response
+
+
+def as_page(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     return response
 
 

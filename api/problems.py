@@ -1,4 +1,4 @@
-"""The one shape of every error: RFC 9457 problem documents with a stable `code`."""
+"""The one shape of every error: RFC 9457 problem documents with a stable `code`; below /v1 that of OpenAI."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from api.errors import ApiError, JobFinished, JobNotEnded, JobUnsuccessful, PayloadTooLarge
+from api.answers.problem import Problem
+from api.errors import ApiError, JobFinished, JobNotEnded, JobUnsuccessful, PayloadTooLarge, Unsuccessful
+from api.openai.errors import nothing_there, openai_error, should_not_retry, speaks_openai
 from api.render import json_response, render_job
 from api.service import current_service
 from tasks.jobs import errors as jobs
@@ -28,6 +30,7 @@ STATUS_OF_STORE_ERROR: Mapping[type[jobs.JobsError], tuple[int, int | None]] = {
     jobs.BatchNotFound: (404, None),
     jobs.BatchGone: (410, None),
     jobs.UnknownModel: (422, None),
+    jobs.TooManyJobs: (429, 5),
     jobs.IdempotencyKeyReused: (422, None),
     jobs.NoModel: (503, 5),
     jobs.OtherVersion: (503, 5),
@@ -66,21 +69,29 @@ def problem(
     retry_after_seconds: int | None = None,
     rejected: bool = True,
 ) -> Response:
-    """An application/problem+json answer; `code` is also the log field and the metric label.
+    """The answer to a request that went wrong; `code` is also the log field and the metric label.
 
     `rejected` is false when the request itself was served and its job is what went wrong.
     """
     g.code = code
     if rejected:
         current_service().metrics.rejections.labels(code).inc()
-    body = {**problem_document(status, code, detail, g.request_id), **(members or {})}
-    response = json_response(body, status, PROBLEM_TYPE)
+    if speaks_openai(request.path):
+        status, error = openai_error(status, code, detail, members or {})
+        response = json_response(error.model_dump(), status)
+        if should_not_retry(status, rejected=rejected):
+            response.headers["X-Should-Retry"] = "false"
+    else:
+        body = {**problem_document(status, code, detail, g.request_id), **(members or {})}
+        response = json_response(body, status, PROBLEM_TYPE)
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="neoserve"'
     if retry_after_seconds is not None:
         response.headers["Retry-After"] = str(retry_after_seconds)
     return response
 
 
-def problem_document(status: int, code: str, detail: str, request_id: str) -> dict[str, Any]:
+def problem_document(status: int, code: str, detail: str, request_id: str) -> Problem:
     """The members that every problem has."""
     return {
         "type": "about:blank",
@@ -102,7 +113,7 @@ def on_api_error(error: ApiError) -> Response:
         error.detail,
         members=members,
         retry_after_seconds=error.retry_after_seconds,
-        rejected=not isinstance(error, JobUnsuccessful),
+        rejected=not isinstance(error, Unsuccessful),
     )
 
 
@@ -123,7 +134,7 @@ def on_store_error(error: jobs.JobsError) -> Response:
     return problem(status, error.code, detail, members=members, retry_after_seconds=retry_after_seconds)
 
 
-def store_problem(error: jobs.JobsError, request_id: str) -> dict[str, Any]:
+def store_problem(error: jobs.JobsError, request_id: str) -> Problem:
     """The document alone, for where there is no answer any more whose body it could be."""
     status, _ = STATUS_OF_STORE_ERROR[type(error)]
     return problem_document(status, error.code, str(error), request_id)
@@ -153,6 +164,8 @@ def on_http_error(error: HTTPException) -> Response:
 
 def on_no_route(_: NotFound) -> Response:
     addresses = "Texts: POST /predict; jobs: /jobs/<id>; limits: /info."
+    if speaks_openai(request.path):
+        addresses = nothing_there(request.path)
     without_slash = request.path.rstrip("/")
     if without_slash != request.path and methods_of(without_slash):
         addresses = f"Leave the slash out: {shown(without_slash)}."

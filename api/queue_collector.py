@@ -102,6 +102,12 @@ def single_gauges(stats: StoreStats) -> Iterator[Metric]:
     yield gauge(
         "neoserve_batch_items_waiting", "Items of batches that are not jobs yet.", stats.num_items_waiting
     )
+    yield gauge("neoserve_webhooks", "Deliveries to webhooks that are not over.", stats.num_webhooks)
+    yield gauge(
+        "neoserve_webhooks_late_seconds",
+        "By how much the delivery that is due first is late; 0 when none is.",
+        stats.webhooks_late_seconds,
+    )
 
 
 def gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:

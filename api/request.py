@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 from pydantic import model_validator as validates_model
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -15,13 +15,17 @@ from api.errors import FieldError, InvalidParameters
 
 MAX_METADATA_BYTES = 2048
 MAX_STOP_CHARS = 256
+MAX_STOPS = 16
+MAX_WEBHOOK_CHARS = 2048
+#: Far beyond every model; the model's own limit is named where it is known.
+MAX_TOKENS = 2**31 - 1
 SEVEN_DAYS_SECONDS = 7 * 24 * 3600
 #: How much of an unknown field's name or of a refused word an error repeats.
 MAX_ECHO_CHARS = 64
 MAX_ERRORS = 20
 
 #: Fields whose text belongs to the client alone: errors never repeat it.
-PRIVATE_FIELDS = frozenset({"text", "stop", "metadata"})
+PRIVATE_FIELDS = frozenset({"text", "prompt", "suffix", "stop", "metadata", "user", "webhook"})
 
 #: What other services call it, or how they are asked for it.
 HINTS = {
@@ -62,33 +66,93 @@ def check_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
+def as_whole(number: Any) -> Any:
+    """8.0 is a whole number in JSON, and how some languages write 8."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+WHOLE = BeforeValidator(as_whole)
 Metadata = Annotated[dict[str, Any], AfterValidator(check_metadata)]
 StopString = Annotated[str, Field(min_length=1, max_length=MAX_STOP_CHARS)]
+WebhookUrl = Annotated[str, Field(min_length=1, max_length=MAX_WEBHOOK_CHARS)]
+
+
+WebhookEventName = Literal["started", "completed"]
+
+#: A single string stands for a list of it.
+OneOrMoreStops = StopString | Annotated[list[StopString], Field(max_length=MAX_STOPS)]
+OneOrMoreEvents = WebhookEventName | Annotated[list[WebhookEventName], Field(min_length=1, max_length=2)]
+
+#: What is refused although each of its fields is fine; null is as good as nothing.
+TWO_LENGTHS: dict[str, JsonValue] = {
+    "required": ["max_length", "max_new_tokens"],
+    "properties": {"max_length": {"type": "integer"}, "max_new_tokens": {"type": "integer"}},
+}
 
 
 class PredictRequest(BaseModel):
-    """Sampling fields that are None take the value of the model's card."""
+    """What is to be written. Sampling fields that are null, or not given, are as the model's card says."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        json_schema_extra={"not": TWO_LENGTHS},
+    )
 
     text: str = Field(min_length=1)
-    max_length: Annotated[int, Field(ge=1)] | None = None  #: Prompt and generated tokens together.
-    max_new_tokens: Annotated[int, Field(ge=1)] | None = None
+    """The prompt."""
+    max_length: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
+    """Tokens of prompt and continuation together; without either length 50, but at least 20 new ones."""
+    max_new_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
+    """Tokens of the continuation; instead of `max_length`."""
     do_sample: bool | None = None
+    """Draw the tokens (true), or always take the likeliest (false). Not given: as the model's card says."""
     temperature: Annotated[float, Field(ge=0.001, le=100)] | None = None
-    top_k: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    """How evenly tokens are drawn. Not given: as the model's card says."""
+    top_k: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] | None = None
+    """Draw among so many of the likeliest tokens; 0 is off. Not given: as the model's card says."""
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Draw among the likeliest tokens of this probability together. Not given: as the model's card says."""
     repetition_penalty: Annotated[float, Field(ge=0.01, le=100)] | None = None
-    stop: Annotated[tuple[StopString, ...], BeforeValidator(as_tuple), Field(max_length=16)] = ()
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
-    num_return_sequences: int = Field(1, ge=1, le=8)
+    """How unlikely tokens become that are there already; 1 is off. Not given: as the model's card says."""
+    stop: Annotated[
+        tuple[StopString, ...],
+        Field(max_length=MAX_STOPS),
+        BeforeValidator(as_tuple, json_schema_input_type=OneOrMoreStops),
+    ] = ()
+    """A string, or several, at which the text ends; the string itself is left out."""
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1), WHOLE] | None = None
+    """The same request with the same seed gives the same text. Not given: drawn, and reported."""
+    num_return_sequences: Annotated[int, Field(ge=1, le=8), WHOLE] = 1
+    """How many texts; text number i is drawn with seed + i."""
     return_full_text: bool = True
+    """Put the prompt in front of the text."""
     model: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """Which model, when several are served. Not given: the one that registered last."""
     priority: Literal["high", "normal", "low"] = "normal"
-    deadline_s: Annotated[float, Field(gt=0, le=SEVEN_DAYS_SECONDS)] | None = None
-    ttl_s: int = Field(3600, ge=1, le=SEVEN_DAYS_SECONDS)
+    """They share the workers 8 : 3 : 1."""
+    deadline_s: Annotated[float, Field(ge=0.001, le=SEVEN_DAYS_SECONDS)] | None = None
+    """Seconds from now; a job that cannot make it is given up, or refused at once."""
+    ttl_s: Annotated[int, Field(ge=1, le=SEVEN_DAYS_SECONDS), WHOLE] = 3600
+    """Seconds that the ended job is kept; with a `webhook` a day, where it is not given."""
     cancel_on_disconnect: bool = False
+    """Cancel the job when the last client that waits for it or reads its stream hangs up."""
+    webhook: WebhookUrl | None = None
+    """Who is told of the job's end: an address on the Internet, `https://` alone."""
+    webhook_events: (
+        Annotated[
+            tuple[WebhookEventName, ...],
+            Field(min_length=1, max_length=2),
+            BeforeValidator(as_tuple, json_schema_input_type=OneOrMoreEvents),
+        ]
+        | None
+    ) = None
+    """What it is told of; not given: `["completed"]`."""
     metadata: Metadata = Field(default_factory=dict)
+    """An object of up to 2 KiB as JSON that comes back with the job."""
 
     @validates_model(mode="after")
     def only_one_length_is_given(self) -> PredictRequest:
@@ -126,7 +190,7 @@ def describe(error: ErrorDetails) -> FieldError:
         message = MESSAGES[error["type"]].format(**context)
     else:
         message = error["msg"].replace("Input should be", "must be")
-    if error["type"] not in ("extra_forbidden", "missing", "two_lengths"):
+    if error["type"] not in ("extra_forbidden", "missing", "two_lengths") and "given" not in context:
         message += f" (given: {given(path[0], error['input'])})"
     if path == ["temperature"] and error["input"] == 0:
         message += "; for the likeliest token each time set do_sample to false"

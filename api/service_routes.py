@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, Response, request
 from prometheus_client.exposition import choose_encoder
 
+from api.answers import service as answer
 from api.batch_request import MAX_ITEMS
 from api.errors import Draining
 from api.health import render_fleet
@@ -52,7 +51,7 @@ def info() -> Response:
     settings = current_service().settings
     with time_limit(STORE_SECONDS):
         models = [render_model(card) for card in current_service().store.models()]
-    limits = {
+    limits: answer.Limits = {
         "max_body_bytes": settings.max_body_bytes,
         "max_prompt_chars": settings.max_prompt_chars,
         "max_json_depth": MAX_DEPTH,
@@ -65,10 +64,11 @@ def info() -> Response:
         "max_wait_s": MAX_WAIT_SECONDS,
         "default_wait_s": settings.sync_wait_seconds,
     }
-    return json_response({"name": "neoserve", "version": VERSION, "models": models, "limits": limits})
+    told: answer.Info = {"name": "neoserve", "version": VERSION, "models": models, "limits": limits}
+    return json_response(told)
 
 
-def render_model(card: ModelCard) -> dict[str, Any]:
+def render_model(card: ModelCard) -> answer.ModelInfo:
     return {
         "model": card.model,
         "revision": card.revision,

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+from api.key_entry import KeyEntry, parse_entries
+from api.rate import Rate, parse_rate
+from api.webhooks.receivers import Receivers
+from api.webhooks.settings import parse_receivers, parse_secrets
 from tasks.jobs.parse import parse_number, parse_port, parse_switch, parse_whole
 from tasks.jobs.settings import Settings, setting
 
@@ -13,6 +18,10 @@ MAX_WAIT_SECONDS = 60.0
 
 def parse_count(text: str) -> int:
     return parse_whole(text, 1, 2**31)
+
+
+def parse_any_count(text: str) -> int:
+    return parse_whole(text, 0, 2**31)
 
 
 def parse_limit(text: str) -> float:
@@ -29,6 +38,16 @@ def parse_queue_full_status(text: str) -> int:
     return int(text)
 
 
+def parse_origins(text: str) -> tuple[str, ...]:
+    origins = tuple(text.replace(",", " ").split())
+    for each in origins:
+        parts = urlsplit(each)
+        whole = f"{parts.scheme}://{parts.netloc}"
+        if each != "*" and (parts.scheme not in ("http", "https") or not parts.netloc or each != whole):
+            raise ValueError("expected origins such as https://app.example.com, or *")
+    return origins
+
+
 @dataclass(frozen=True, kw_only=True)
 class ApiSettings(Settings):
     """Settings of one API process."""
@@ -40,6 +59,43 @@ class ApiSettings(Settings):
         9100,
         "Second port of the API that serves /metrics alone, so that it need not be public; 0 turns it off.",
         parse_port,
+    )
+    api_keys: tuple[KeyEntry, ...] = setting(
+        "NEOSERVE_API_KEYS",
+        (),
+        "Keys that may use the API: entries `NAME sha256:HASH` with commas between them, as "
+        "`neoserve keys add` makes them.",
+        parse_entries,
+        secret=True,
+    )
+    api_keys_file: str = setting(
+        "NEOSERVE_API_KEYS_FILE",
+        "",
+        "File of such entries, one in a line, read again when it changes; `neoserve keys` writes it.",
+    )
+    insecure: bool = setting(
+        "NEOSERVE_INSECURE",
+        False,
+        "1: listen on other addresses than this machine's own without any API key.",
+        parse_switch,
+    )
+    rate_limit: Rate | None = setting(
+        "NEOSERVE_RATE_LIMIT",
+        None,
+        "How often each API key may submit: 60/minute, 5/10 seconds; a batch counts once.",
+        parse_rate,
+    )
+    max_jobs_per_key: int = setting(
+        "NEOSERVE_MAX_JOBS_PER_KEY",
+        0,
+        "Jobs of each API key that may be unfinished at the same time, batches not counted; 0 is no limit.",
+        parse_any_count,
+    )
+    cors_origins: tuple[str, ...] = setting(
+        "NEOSERVE_CORS_ORIGINS",
+        (),
+        "Origins whose pages may call the API from a browser, with spaces between them; * is all.",
+        parse_origins,
     )
     sync_wait_seconds: float = setting(
         "NEOSERVE_SYNC_WAIT_SECONDS",
@@ -90,6 +146,21 @@ class ApiSettings(Settings):
         "1: a submit is answered when its job is on the server's disk. Needs an append-only file, and Valkey "
         "or Redis 7.2.",
         parse_switch,
+    )
+    webhook_secrets: tuple[bytes, ...] = setting(
+        "NEOSERVE_WEBHOOK_SECRET",
+        (),
+        "What webhooks are signed with: `whsec_` and 24 to 64 random bytes in base64; several, with a space "
+        "between, sign all. Empty: there are no webhooks.",
+        parse_secrets,
+        secret=True,
+    )
+    webhook_allow: Receivers = setting(
+        "NEOSERVE_WEBHOOK_ALLOW",
+        Receivers(),
+        "Private networks (`10.0.0.0/8`) and names of hosts that webhooks may lead to, with a space between; "
+        "without TLS, too, where the URL has such a name or address.",
+        parse_receivers,
     )
     header_seconds: float = setting(
         "NEOSERVE_HEADER_SECONDS",

@@ -12,7 +12,7 @@ from api.company import Company, Line
 from api.errors import Busy
 from api.hangups import Client, Hangups
 from api.job_events import end_id
-from api.job_stream import ASK_SECONDS, Describe, JobStream
+from api.job_stream import ASK_SECONDS, JobStream, Tell
 from api.metrics import ApiMetrics
 from api.seats import Seats
 from tasks.jobs.deadline import time_limit
@@ -35,6 +35,11 @@ class OpenStream:
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._stream)
+
+    @property
+    def end(self) -> str:
+        """How it has ended; see JobStream."""
+        return self._stream.end
 
     def close(self) -> None:
         """More than once is fine."""
@@ -66,10 +71,10 @@ class Streams:
         self._lock = threading.Lock()
 
     def open(
-        self, find: Callable[[], Job], *, after: str | None, line: Line | None, describe: Describe
+        self, find: Callable[[], Job], *, after: str | None, line: Line | None, tell: Tell
     ) -> OpenStream | None:
         """The events of the job that `find` returns, behind the one with the id `after`; None: that was the
-        last. `describe` makes a problem document.
+        last. `tell` says in which words.
 
         Raises Busy, before `find` is called, and what `find` raises.
         """
@@ -85,7 +90,7 @@ class Streams:
             if after is not None and was_the_last(job, feed, after):
                 return None
             guest = ending.enter_context(self._company.stays(job))
-            stream = JobStream(self._store, job, feed, first, draining=self._draining, describe=describe)
+            stream = JobStream(self._store, job, feed, first, draining=self._draining, tell=tell)
 
             def part() -> None:
                 guest.gone = stream.end == "gone"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from api.errors import (
     ApiError,
     DeadlineUnmeetable,
-    InvalidHeader,
     InvalidParameters,
     JobNotEnded,
     PromptTooLong,
@@ -19,6 +17,7 @@ from api.resolve import resolve_parameters
 from api.same_again import same_again
 from api.settings import ApiSettings
 from api.token_counter import TokenCounter
+from api.webhooks.policy import WEBHOOK_TTL_SECONDS, WebhookPolicy
 from tasks.jobs.card import ModelCard
 from tasks.jobs.errors import QueueFull
 from tasks.jobs.models import Job, Mode, NewJob, Priority
@@ -26,17 +25,6 @@ from tasks.jobs.origin import Origin
 from tasks.jobs.protocol import Submitted
 from tasks.jobs.ring import Ring
 from tasks.jobs.store import JobStore
-
-IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
-
-
-def parse_idempotency_key(header: str | None) -> str | None:
-    """Raises InvalidHeader."""
-    if header is None:
-        return None
-    if not IDEMPOTENCY_KEY.fullmatch(header):
-        raise InvalidHeader("Idempotency-Key must be 1 to 255 printable ASCII characters.")
-    return header
 
 
 class Submission:
@@ -46,6 +34,7 @@ class Submission:
         self._settings = settings
         self._store = store
         self._ring = ring
+        self.webhooks = WebhookPolicy(settings)
         self._cards = RecentCards(store.models)
         self._tokens = TokenCounter(store.tokenizer)
 
@@ -54,6 +43,7 @@ class Submission:
         request: PredictRequest,
         idempotency_key: str | None,
         job_id: str,
+        owner: str,
         origin: Origin,
         mode: Mode,
     ) -> Submitted:
@@ -62,17 +52,20 @@ class Submission:
         Raises InvalidParameters, PromptTooLong, DeadlineUnmeetable and what JobStore.submit raises; then
         nothing is recorded.
         """
-        job = self.resolve(request, self.card(request.model), job_id, origin, idempotency_key)
+        job = self.resolve(request, self.card(request.model), job_id, owner, origin, idempotency_key)
         return self._record(replace(job, mode=mode, followed=mode is Mode.STREAM))
 
     def retry(self, ended: Job, idempotency_key: str | None, job_id: str, origin: Origin) -> Submitted:
         """A job like the one that has ended, for the same model and with the same seed: it makes the same
         text, should nothing go wrong this time. Its deadline counts from now.
 
-        Raises JobNotEnded, DeadlineUnmeetable and what JobStore.submit raises; then nothing is recorded.
+        Raises JobNotEnded, InvalidParameters (of its webhook), DeadlineUnmeetable and what JobStore.submit
+        raises; then nothing is recorded.
         """
         if not ended.status.terminal:
             raise JobNotEnded(ended)
+        if ended.webhook is not None:
+            self.webhooks.checked(ended.webhook)
         return self._record(same_again(ended, idempotency_key, job_id, origin))
 
     def _record(self, job: NewJob) -> Submitted:
@@ -80,8 +73,12 @@ class Submission:
             wait_seconds = self._store.expected_wait(job)
             if wait_seconds is not None and wait_seconds > job.deadline_seconds:
                 return self._find(job, DeadlineUnmeetable(wait_seconds, job.deadline_seconds))
-        ring = self._ring.message(job.id)
-        return self._store.submit(job, max_queued=self._settings.max_queued, ring=ring)
+        return self._store.submit(
+            job,
+            max_queued=self._settings.max_queued,
+            max_of_owner=self._settings.max_jobs_per_key if job.owner else 0,
+            ring=self._ring.message(job.id),
+        )
 
     def _find(self, job: NewJob, refusal: ApiError) -> Submitted:
         """The job that the same request has made before; raises `refusal` if there is none."""
@@ -99,6 +96,7 @@ class Submission:
         request: PredictRequest,
         card: ModelCard,
         job_id: str,
+        owner: str,
         origin: Origin,
         idempotency_key: str | None = None,
     ) -> NewJob:
@@ -112,6 +110,10 @@ class Submission:
         num_prompt_tokens = self._tokens.count(card, request.text)
         if num_prompt_tokens == 0:
             raise InvalidParameters.of("text", "holds nothing that the model's tokenizer knows")
+        webhook = self.webhooks.webhook(request.webhook, request.webhook_events)
+        ttl_seconds = request.ttl_s
+        if webhook is not None and "ttl_s" not in request.model_fields_set:
+            ttl_seconds = WEBHOOK_TTL_SECONDS
         return NewJob(
             id=job_id,
             text=request.text,
@@ -119,11 +121,13 @@ class Submission:
             model=card.model,
             fingerprint=card.fingerprint,
             num_prompt_tokens=num_prompt_tokens,
-            ttl_seconds=request.ttl_s,
+            ttl_seconds=ttl_seconds,
             priority=Priority(request.priority),
             deadline_seconds=request.deadline_s,
             cancel_on_disconnect=request.cancel_on_disconnect,
             metadata=request.metadata,
+            owner=owner,
+            webhook=webhook,
             idempotency_key=idempotency_key,
             body_digest=request.digest() if idempotency_key else "",
             origin=origin,

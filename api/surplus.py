@@ -8,21 +8,24 @@ from collections.abc import Mapping
 from flask import Flask, request
 
 from api.errors import FieldError, InvalidParameters
+from api.job_query import JobsQuery
 from api.json_body import read_body
-from api.paging import PARAMETERS
+from api.paging import PageQuery
+from api.preference import WaitQuery
+from api.query import Query
 from api.request import MAX_ECHO_CHARS, MAX_ERRORS
 
 #: The query parameters of each endpoint; one that is not here takes none.
-QUERY: Mapping[str, tuple[str, ...]] = {
-    "batch_list.list_batches": PARAMETERS,
-    "batches.show_batch": ("wait",),
-    "job_list.list_jobs": ("status", *PARAMETERS),
-    "jobs.predict": ("wait",),
-    "jobs.show_job": ("wait",),
+QUERY: Mapping[str, type[Query]] = {
+    "batch_list.list_batches": PageQuery,
+    "batches.show_batch": WaitQuery,
+    "job_list.list_jobs": JobsQuery,
+    "jobs.predict": WaitQuery,
+    "jobs.show_job": WaitQuery,
 }
 
 #: Blueprints whose addresses take any: probes, scrapers and browsers add what keeps caches away.
-LENIENT = frozenset({"page", "service"})
+LENIENT = frozenset({"page", "reference", "service"})
 
 #: The endpoints that take no body, and what to do instead of sending one.
 BODILESS: Mapping[str, str] = {
@@ -43,7 +46,7 @@ def refuse_surplus() -> None:
     """Raises InvalidParameters, and what read_body() raises."""
     if request.endpoint is None or request.blueprint in LENIENT:
         return
-    refuse_parameters(QUERY.get(request.endpoint, ()))
+    refuse_parameters(tuple(QUERY.get(request.endpoint, Query).model_fields))
     if request.endpoint in BODILESS and not NOTHING.fullmatch(read_body(request)):
         raise InvalidParameters.of("body", f"this request takes none; {BODILESS[request.endpoint]}")
 

@@ -7,13 +7,22 @@ from importlib.metadata import version
 import click
 
 from client.commands.api import api
+from client.commands.batch import batch
+from client.commands.cancel import cancel
+from client.commands.health import health
+from client.commands.jobs import jobs
+from client.commands.keys import keys
 from client.commands.predict import predict
+from client.commands.retry import retry
 from client.commands.settings import settings
 from client.commands.status import status
 from client.commands.submit import submit
 from client.commands.up import up
+from client.commands.wait import wait
 from client.commands.worker import worker
 from client.errors import ClientError
+from client.plain import exit_code, in_words
+from neoserve import NeoServeError
 from tasks.jobs.settings import InvalidSetting
 
 INTERRUPTED = 130
@@ -28,6 +37,9 @@ class PlainErrors(click.Group):
         except ClientError as error:
             click.echo(f"neoserve: {error}", err=True)
             ctx.exit(error.exit_code)
+        except NeoServeError as error:
+            click.echo(f"neoserve: {in_words(error)}", err=True)
+            ctx.exit(exit_code(error))
         except InvalidSetting as error:
             click.echo(f"neoserve: {error}. Correct it; `neoserve settings` explains each.", err=True)
             ctx.exit(ClientError.exit_code)
@@ -49,7 +61,24 @@ def main() -> None:
     """
 
 
-for command in (up, api, worker, predict, submit, status, settings):
+COMMANDS = (
+    up,
+    api,
+    worker,
+    predict,
+    submit,
+    status,
+    wait,
+    jobs,
+    cancel,
+    retry,
+    batch,
+    health,
+    keys,
+    settings,
+)
+
+for command in COMMANDS:
     main.add_command(command)
 
 

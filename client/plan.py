@@ -45,6 +45,10 @@ class Plan:
     monitoring: Monitoring | None
 
     @property
+    def asks_for_keys(self) -> bool:
+        return bool(self.api.api_keys or self.api.api_keys_file)
+
+    @property
     def url(self) -> str:
         """Where this machine reaches the API."""
         return f"http://{reachable(self.api.host)}:{self.api.port}"

@@ -39,7 +39,11 @@ def collect() -> list[SettingRow]:
 
 def show(default: object) -> str:
     """A default as one would write it into the environment."""
-    return f"{default:g}" if isinstance(default, float | bool) else str(default)
+    if isinstance(default, float | bool):
+        return f"{default:g}"
+    if isinstance(default, tuple):
+        return " ".join(default)
+    return "" if default is None else str(default)
 
 
 def as_markdown(rows: Iterable[SettingRow]) -> str:

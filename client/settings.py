@@ -14,5 +14,6 @@ class ClientSettings(EnvSettings):
     url: str = setting(
         "NEOSERVE_URL",
         "http://127.0.0.1:8080",
-        "Address of the service for `neoserve predict`, `submit` and `status`.",
+        "Address of the service for the commands that use one, and for the Python client.",
     )
+    api_key: str = setting("NEOSERVE_API_KEY", "", "API key that these send to the service.", secret=True)

@@ -15,13 +15,13 @@ from client.broker_check import require_store
 from client.console import Console
 from client.data_folder import DataFolder
 from client.embedded_server import EmbeddedServer, find_server
-from client.errors import ClientError, QueueFull, StartFailed
-from client.http import ServiceClient
-from client.job import JobView
+from client.errors import StartFailed
+from client.plain import in_words
 from client.plan import Plan
 from client.settings import ClientSettings
 from client.stop_signals import StopSignals
 from client.supervisor import Kept, Supervisor
+from neoserve import Job, NeoServe, NeoServeError, Overloaded, Unauthorized
 
 TICK_SECONDS = 0.1
 
@@ -36,17 +36,21 @@ PROMETHEUS_STOP_SECONDS = 10.0
 
 #: A loaded machine and a large model need some of it; whoever needs more has a backlog.
 FIRST_PREDICTION_SECONDS = 60.0
-FIRST_PREDICTION = {"text": "Once upon a time", "max_new_tokens": 40, "priority": "high"}
 
 
-def in_background(call: Callable[[], JobView]) -> Future[JobView]:
+def predict_first(url: str) -> Job:
+    with NeoServe(url, patience=0) as service:
+        return service.predict("Once upon a time", max_new_tokens=40, priority="high")
+
+
+def in_background(call: Callable[[], Job]) -> Future[Job]:
     """The call in a daemon thread: unlike an executor's, it never delays the end of the process."""
-    future: Future[JobView] = Future()
+    future: Future[Job] = Future()
 
     def run() -> None:
         try:
             future.set_result(call())
-        except ClientError as error:
+        except NeoServeError as error:
             future.set_exception(error)
 
     threading.Thread(target=run, name="first-prediction", daemon=True).start()
@@ -122,7 +126,7 @@ class Stack:
         """One real prediction through the whole path, unless earlier jobs are in its way. Raises StartFailed
         when it fails."""
         started = time.monotonic()
-        prediction = in_background(lambda: ServiceClient(self._plan.url).predict_to_the_end(FIRST_PREDICTION))
+        prediction = in_background(lambda: predict_first(self._plan.url))
         patient_until = started + FIRST_PREDICTION_SECONDS
         self._serve_until(
             lambda: prediction.done() or time.monotonic() > patient_until, "the first prediction"
@@ -132,11 +136,14 @@ class Stack:
             return
         try:
             job = prediction.result()
-        except QueueFull:
+        except Overloaded:
             self._console.say("no first prediction, the queue is full of earlier jobs: serving those")
             return
-        except ClientError as error:
-            raise StartFailed(f"The first prediction failed. {error}") from None
+        except Unauthorized:
+            self._console.say("no first prediction, the API asks for a key: name one with NEOSERVE_API_KEY")
+            return
+        except NeoServeError as error:
+            raise StartFailed(f"The first prediction failed. {in_words(error)}") from None
         seconds = time.monotonic() - started
         self._console.say(f"first prediction: {job.num_tokens} tokens in {seconds:.2f} s")
         self._console.block(job.text)
@@ -153,8 +160,9 @@ class Stack:
         seconds = time.monotonic() - self._started_at
         self._console.say(f"ready on {plan.url} after {seconds:.1f} s. Ctrl-C ends it.")
         self._console.say("open it in a browser, or try:")
+        key = '-H "Authorization: Bearer $NEOSERVE_API_KEY" ' if plan.asks_for_keys else ""
         lines = [
-            "curl -X POST -H 'Content-Type: application/json' "
+            f"curl -X POST {key}-H 'Content-Type: application/json' "
             f'-d \'{{"text":"Hello, world!","max_length":50}}\' {plan.url}/predict'
         ]
         if plan.url != ClientSettings().url:

@@ -16,11 +16,11 @@ local function age(times)
 end
 for _, name in ipairs({
   'attended', 'batches', 'due', 'index', 'leases', 'queued', 'queued_items', 'registered', 'schemas', 'seen',
-  'workers',
+  'webhook_hosts', 'webhooks_owed', 'workers',
 }) do
   age(ns .. ':' .. name)
 end
-for _, pattern in ipairs({':claimed:*', ':clients:*', ':ends:*'}) do
+for _, pattern in ipairs({':claimed:*', ':clients:*', ':ends:*', ':webhooks:*'}) do
   for _, times in ipairs(redis.call('KEYS', ns .. pattern)) do age(times) end
 end
 local times = {'created_at', 'deadline_at', 'started_at', 'first_token_at', 'completed_at', 'expires_at'}

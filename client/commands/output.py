@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from typing import Any
 
 import click
 
-from client.job import JobView
+#: What a terminal would obey instead of showing it, but for tabs and line feeds.
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\ufffd")
 
 
-def print_json(job: JobView) -> None:
+def printable(text: str) -> str:
+    return text.translate(_CONTROLS)
+
+
+def print_text(text: str) -> None:
+    """What a model wrote: to a pipe as it is."""
+    click.echo(printable(text) if sys.stdout.isatty() else text)
+
+
+def print_json(raw: Any) -> None:
     """Indented for people; one line for a pipe."""
-    click.echo(json.dumps(job.raw, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+    click.echo(json.dumps(raw, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
 
 
 def how_to_follow(job_id: str, url: str | None) -> str:
     """The command; with the address when that was given as an option."""
-    return f"Follow it with: neoserve status {job_id} --wait{f' --url {url}' if url else ''}"
-
-
-def outage_reporter(address: str) -> Callable[[], None]:
-    def report() -> None:
-        click.echo(f"{address} cannot answer now; waiting until it can", err=True)
-
-    return report
+    return f"Follow it with: neoserve wait {job_id}{f' --url {url}' if url else ''}"

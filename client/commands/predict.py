@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
-from client.commands.options import generation_options, json_option, request_body, service_url, url_option
-from client.commands.output import how_to_follow, outage_reporter, print_json
-from client.commands.prompt import text_argument
-from client.http import ServiceClient, require_success
-from client.job import JobView
+from client.commands.live_text import LiveText
+from client.commands.options import generation_options, json_option, request_fields, url_option
+from client.commands.output import how_to_follow, print_json, print_text
+from client.commands.prompt import read_text, text_argument
+from client.service import connect
+from neoserve import Job, NeoServe
+from neoserve.fields import JobFields
 
 
 @click.command(short_help="Continue TEXT, wait for the end and print it.")
@@ -22,28 +24,44 @@ from client.job import JobView
 def predict(words: tuple[str, ...], as_json: bool, url: str | None, **options: Any) -> None:
     """Continue TEXT and print the result; `-` reads TEXT from standard input.
 
-    Waits until the job has ended. To a pipe goes the text alone.
+    Waits until the job has ended. A terminal shows the text as it is written; to a pipe goes the whole text
+    alone.
     """
-    with ServiceClient(service_url(url)) as service:
-        job = service.predict(request_body(words, **options))
-        if not job.terminal:
-            job = wait_for(service, job, url)
-    require_success(job)
+    text, fields = read_text(words), request_fields(**options)
+    with connect(url) as service:
+        if sys.stdout.isatty() and not as_json:
+            job = show_live(service, text, fields, url)
+        else:
+            job = wait_for_text(service, text, fields, url)
+    job.raise_for_failure()
     if as_json:
-        print_json(job)
-        return
-    click.echo(job.text)
-    if sys.stdout.isatty():
-        seconds = (job.raw.get("metrics") or {}).get("total_s")
+        print_json(job.raw)
+    elif sys.stdout.isatty():
+        seconds = job.metrics and job.metrics.total_s
         click.secho(f"{job.num_tokens} tokens in {seconds} s, job {job.id}", dim=True, err=True)
+    else:
+        print_text(job.text)
 
 
-def wait_for(service: ServiceClient, job: JobView, url: str | None) -> JobView:
-    """The job that has ended. Who stops waiting is told how to find it again."""
-    if sys.stderr.isatty():
-        click.echo(f"job {job.id} is {job.describe()}; Ctrl-C leaves it running", err=True)
+def show_live(service: NeoServe, text: str, fields: JobFields, url: str | None) -> Job:
+    live = LiveText(text)
     try:
-        return service.follow(job.id, on_outage=outage_reporter(service.url))
+        return live.show(service.stream(text, **fields))
     except KeyboardInterrupt:
-        click.echo(f"\n{job.id} goes on. {how_to_follow(job.id, url)}", err=True)
+        say_that_it_goes_on(live.job_id, url)
         raise
+
+
+def wait_for_text(service: NeoServe, text: str, fields: JobFields, url: str | None) -> Job:
+    job = service.submit(text, **fields)
+    try:
+        return service.wait(job)
+    except KeyboardInterrupt:
+        say_that_it_goes_on(job.id, url)
+        raise
+
+
+def say_that_it_goes_on(job_id: str, url: str | None) -> None:
+    """Who stops waiting is told how to find it again."""
+    if job_id:
+        click.echo(f"\n{job_id} goes on. {how_to_follow(job_id, url)}", err=True)

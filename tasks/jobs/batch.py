@@ -17,6 +17,7 @@ from tasks.jobs.record import (
     encode_new_job,
     to_json,
 )
+from tasks.jobs.webhook import Webhook, WebhookDelivery, decode_deliveries, decode_webhook
 
 
 class BatchStatus(StrEnum):
@@ -41,6 +42,7 @@ class NewBatch:
     deadline_seconds: float  #: Counted from submit.
     owner: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    webhook: Webhook | None = None
     idempotency_key: str | None = None
     digest: str = ""  #: Of the parsed request: the same key with another digest is refused.
 
@@ -80,6 +82,8 @@ class Batch:
     completed_at: float | None
     expires_at: float | None
     metadata: Mapping[str, Any]
+    webhook: Webhook | None = None
+    deliveries: tuple[WebhookDelivery, ...] = ()  #: To its webhook.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,4 +153,6 @@ def decode_batch(flat: Sequence[str], num_running: int) -> Batch:
         completed_at=int(record["completed_at"]) / 1000 if "completed_at" in record else None,
         expires_at=int(record["expires_at"]) / 1000 if "expires_at" in record else None,
         metadata=json.loads(record["metadata"]),
+        webhook=decode_webhook(record),
+        deliveries=decode_deliveries(record),
     )

@@ -21,6 +21,7 @@ from tasks.jobs.errors import (
 from tasks.jobs.protocol import CancelVerdict, RingMessage
 from tasks.jobs.record import SCHEMA_VERSION, check_schema, idempotency_name, to_json
 from tasks.jobs.script import Argument, Scripts, unavailable_as_such
+from tasks.jobs.webhook import encode_webhook
 
 #: How long items are kept whose batch is not started.
 UPLOAD_SECONDS = 600
@@ -80,6 +81,7 @@ class BatchStore(BatchLists):
             "idempotency": idempotency_name(new.owner, new.idempotency_key),
             "ring_list": ring.list,
             "ring": ring.entry,
+            **encode_webhook(new.webhook),
         }
         flat = [part for pair in fields.items() for part in pair]
         verdict, *rest = scripts.run("batch_start", max_unfinished, new.digest, *flat)

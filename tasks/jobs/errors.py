@@ -5,6 +5,7 @@ JobsError
 │   ├── NotDurable
 │   └── StoreBroken
 ├── QueueFull
+├── TooManyJobs
 ├── BatchesFull
 ├── IdempotencyKeyReused
 ├── JobNotFound
@@ -61,6 +62,19 @@ class QueueFull(JobsError):
         self.limit = limit
         self.queued = queued
         self.free_in_seconds = free_in_seconds
+
+
+class TooManyJobs(JobsError):
+    """Too many jobs of this key have not ended; nothing was recorded."""
+
+    code = "too_many_jobs"
+
+    def __init__(self, limit: int, unfinished: int) -> None:
+        super().__init__(
+            f"{unfinished} jobs of this key have not ended and the limit is {limit}; nothing was recorded."
+        )
+        self.limit = limit
+        self.unfinished = unfinished
 
 
 class BatchesFull(JobsError):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from tasks.jobs.origin import UNKNOWN_ORIGIN, Origin
+from tasks.jobs.webhook import Webhook, WebhookDelivery
 
 
 class JobStatus(StrEnum):
@@ -92,6 +93,7 @@ class JobSpec:
     cancel_on_disconnect: bool = False  #: When the last client that waits for it hangs up.
     metadata: Mapping[str, Any] = field(default_factory=dict)
     retry_of: str | None = None
+    webhook: Webhook | None = None
 
     def spec(self) -> dict[str, Any]:
         """The members above by name, for another job that is to have them."""
@@ -133,4 +135,5 @@ class Job(JobSpec):
     error: JobError | None = None
     batch_id: str | None = None  #: Of the batch whose item it is.
     origin: Origin = UNKNOWN_ORIGIN
+    deliveries: tuple[WebhookDelivery, ...] = ()  #: To its webhook.
     requeued_at: float | None = None  #: When it last came back from a worker.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tasks.jobs.errors import OtherVersion
 from tasks.jobs.models import Job, JobError, JobStatus, NewJob, Parameters, Priority, Row
 from tasks.jobs.origin import Origin, parse_traceparent
+from tasks.jobs.webhook import decode_deliveries, decode_webhook, encode_webhook
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -58,6 +59,7 @@ def encode_new_job(new: NewJob) -> dict[str, str | int]:
         "request_id": new.origin.request_id,
         "traceparent": new.origin.traceparent,
         "mode": new.mode,
+        **encode_webhook(new.webhook),
     }
 
 
@@ -117,6 +119,8 @@ def decode_job(flat: Sequence[str]) -> Job:
         retry_of=record["retry_of"] or None,
         batch_id=record.get("batch") or None,
         origin=Origin(record.get("request_id", ""), parse_traceparent(record.get("traceparent"))),
+        webhook=decode_webhook(record),
+        deliveries=decode_deliveries(record),
         requeued_at=_seconds(record, "requeued_at"),
     )
 

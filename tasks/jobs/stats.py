@@ -20,6 +20,8 @@ class StoreStats:
     num_expired_leases: int  #: Of jobs that the reaper has not taken from their workers yet.
     num_batches: int  #: That have not ended.
     num_items_waiting: int  #: Of these batches, not jobs yet.
+    num_webhooks: int  #: Deliveries that are not over.
+    webhooks_late_seconds: float  #: By how much the first of them is late; 0 when none is.
     num_stale_finishes: int  #: Late writes refused since the namespace exists.
 
     @property
@@ -33,7 +35,8 @@ class StoreStats:
 
 def decode_stats(answer: Sequence[Any]) -> StoreStats:
     """From the answer of `stats.lua`."""
-    oldest_ms, workers, stale, expired, batches, items_waiting, held, running, lately, queues = answer
+    oldest_ms, workers, stale, expired, batches, items_waiting, *rest = answer
+    deliveries, late_ms, held, running, lately, queues = rest
     return StoreStats(
         queued={(fingerprint, Priority(priority)): number for fingerprint, priority, number in queues},
         held=dict(zip(Priority, held, strict=True)),
@@ -44,5 +47,7 @@ def decode_stats(answer: Sequence[Any]) -> StoreStats:
         num_expired_leases=expired,
         num_batches=batches,
         num_items_waiting=items_waiting,
+        num_webhooks=deliveries,
+        webhooks_late_seconds=late_ms / 1000,
         num_stale_finishes=stale,
     )

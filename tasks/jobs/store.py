@@ -12,7 +12,14 @@ from tasks.jobs.backlog import decode_backlog, placed
 from tasks.jobs.card import ModelCatalog
 from tasks.jobs.counters import Counters
 from tasks.jobs.durability import Durability
-from tasks.jobs.errors import IdempotencyKeyReused, JobGone, JobNotFound, QueueFull, StoreUnavailable
+from tasks.jobs.errors import (
+    IdempotencyKeyReused,
+    JobGone,
+    JobNotFound,
+    QueueFull,
+    StoreUnavailable,
+    TooManyJobs,
+)
 from tasks.jobs.fleet import Fleet, decode_fleet
 from tasks.jobs.job_list import JobLists
 from tasks.jobs.models import Job, JobError, NewJob
@@ -49,21 +56,28 @@ class JobStore(ModelCatalog, JobLists, Upkeep):
         self.namespace = namespace
         self._durability = Durability(client, self._scripts, namespace) if durable else None
 
-    def submit(self, new: NewJob, *, max_queued: int, ring: RingMessage = NO_RING) -> Submitted:
+    def submit(
+        self, new: NewJob, *, max_queued: int, max_of_owner: int = 0, ring: RingMessage = NO_RING
+    ) -> Submitted:
         """Record a job and ring for it, or find the one that its idempotency key made before.
 
-        Raises QueueFull, IdempotencyKeyReused, OtherVersion (of that earlier job), or NotDurable at the first
-        use; then nothing is recorded.
+        `max_of_owner`: jobs of an owner that may be unfinished at the same time; 0 is no limit.
+        Raises QueueFull, TooManyJobs, IdempotencyKeyReused, OtherVersion (of that earlier job), or NotDurable
+        at the first use; then nothing is recorded.
         """
+        limits = max_queued, max_of_owner
         if self._durability is None:
-            return self._submit(self._scripts, new, max_queued, ring)
+            return self._submit(self._scripts, new, limits, ring)
         with self._durability.writing() as scripts:
-            return self._submit(scripts, new, max_queued, ring)
+            return self._submit(scripts, new, limits, ring)
 
-    def _submit(self, scripts: Scripts, new: NewJob, max_queued: int, ring: RingMessage) -> Submitted:
+    def _submit(self, scripts: Scripts, new: NewJob, limits: tuple[int, int], ring: RingMessage) -> Submitted:
+        max_queued, max_of_owner = limits
         fields = encode_new_job(new).items()
         flat = [part for pair in fields for part in pair]
-        verdict, *rest = scripts.run("submit", max_queued, new.body_digest, ring.list, ring.entry, *flat)
+        verdict, *rest = scripts.run("submit", *limits, new.body_digest, ring.list, ring.entry, *flat)
+        if verdict == "crowded":
+            raise TooManyJobs(limit=max_of_owner, unfinished=rest[0])
         if verdict == "full":
             queued, flat_backlog = rest
             free_in_seconds = decode_backlog(flat_backlog).seconds_until_gone(queued - max_queued + 1)

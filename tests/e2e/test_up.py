@@ -65,10 +65,10 @@ def test_predict_prints_the_text_alone_into_a_pipe(stack: Up) -> None:
 def test_a_job_is_submitted_followed_and_read(stack: Up) -> None:
     submitted = neoserve("submit", "One day", "--max-new-tokens", 8, NEOSERVE_URL=stack.url)
     job_id = submitted.stdout.strip()
-    assert f"neoserve status {job_id} --wait" in submitted.stderr
-    status = neoserve("status", job_id, "--wait", 60, NEOSERVE_URL=stack.url)
+    assert f"neoserve wait {job_id}" in submitted.stderr
+    status = neoserve("wait", job_id, "--timeout", 60, NEOSERVE_URL=stack.url)
     assert status.returncode == 0, status.stderr
-    assert status.stdout.startswith("succeeded\n\nOne day")
+    assert status.stdout.startswith("One day")
     assert get_job(stack.url, job_id)["status"] == "succeeded"
 
 

@@ -40,7 +40,7 @@ def leaky(_: str) -> None:
         flask.g.body = body = read_body(request)
         return body
 
-    def quote(status: int, code: str, detail: str, request_id: str) -> dict[str, Any]:
+    def quote(status: int, code: str, detail: str, request_id: str) -> Any:
         body = flask.g.body.decode()
         current_service().metrics.rejections.labels(body).inc()
         return {**document(status, code, detail, request_id), "input": body}

@@ -20,6 +20,8 @@ from api.errors import ApiError
 from api.event_routes import events
 from api.job_list_routes import job_list
 from api.job_routes import jobs
+from api.openai.routes import openai
+from api.openapi.routes import reference
 from api.page_routes import page as page_routes
 from api.problems import CODE_OF_STATUS
 from api.service_routes import service
@@ -77,6 +79,8 @@ def test_a_link_leads_somewhere(page: Path) -> None:
 def test_a_command_in_an_example_exists_with_its_options(page: Path) -> None:
     for arguments in typed(page, "neoserve"):
         command = main.commands[arguments[0]]
+        if isinstance(command, click.Group):
+            command = command.commands[arguments[1]]
         known = {name for each in command.params if isinstance(each, click.Option) for name in each.opts}
         given = {word.partition("=")[0] for word in arguments[1:] if word.startswith("-") and word != "-"}
         assert given <= known, arguments
@@ -118,10 +122,12 @@ def test_the_endpoint_table_lists_what_there_is() -> None:
     app.register_blueprint(batch_list)
     app.register_blueprint(events)
     app.register_blueprint(job_list)
+    app.register_blueprint(openai)
     app.register_blueprint(service)
     app.register_blueprint(page_routes)
+    app.register_blueprint(reference)
     routes = {
-        f"{method} {re.sub('<[a-z_]+>', '<id>', rule.rule)}"
+        f"{method} {re.sub('<[a-z_:]+>', '<id>', rule.rule)}"
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.endpoint not in ("static", "page.show_file")  # the latter is part of what `GET /` gives
@@ -138,7 +144,10 @@ def codes(error: type[ApiError] | type[JobsError]) -> set[str]:
 
 def test_the_problem_table_lists_every_code() -> None:
     listed = {
-        code for cells in rows("api.md") if cells[0].isdigit() for code in re.findall(r"`(\w+)`", cells[1])
+        code
+        for cells in rows("api.md")
+        if cells[0][:3].isdigit()
+        for code in re.findall(r"`(\w+)`", cells[1])
     }
     roots = {
         JobsError.code,
@@ -149,6 +158,6 @@ def test_the_problem_table_lists_every_code() -> None:
 
 @every_page
 def test_a_file_of_the_project_that_a_page_names_exists(page: Path) -> None:
-    folders = "api|bench|client|docs|k8s|tasks|tests"
+    folders = "api|bench|client|docs|k8s|neoserve|tasks|tests"
     named = re.findall(rf"`((?:{folders})/[\w./-]+)`", page.read_text(encoding="utf-8"))
     assert [path for path in named if not (ROOT / path).exists()] == []

@@ -53,5 +53,6 @@ redis.call('ZADD', key('batches'), now, batch.id)
 redis.call('ZADD', key('owned_batches', batch.owner), redis.call('INCR', key('sequence')), batch.id)
 redis.call('SADD', key('owners'), batch.owner)
 if batch.idempotency ~= '' then redis.call('HSET', promise, 'batch', batch.id, 'digest', digest) end
+owe(batch)
 go_on(find_batch(batch.id))
 return {'created', batch.id}

@@ -1,9 +1,10 @@
--- needs: ends, slots
+-- needs: ends, slots, deliveries
 -- ARGV: namespace, losses that end a job, ms of outages in which no lease ran. Answer: counts by name, flat; `more` when a
 -- batch was full, `astray` when jobs are in no place and this caller is to look for them.
 local BATCH = 100
 local BATCHES = 10
 local LOOK_AT_BATCHES_MS = 10000
+local LOOK_AT_OWED_MS = 10000
 local KEEP_WORKER_MS = 3600000
 -- As long as a job that has ended and its tombstone may be kept.
 local KEEP_SCHEMA_MS = 8 * 86400000
@@ -121,6 +122,44 @@ local function look_at_attended(job)
   count('abandoned')
 end
 
+-- A delivery that a worker of an earlier version has not written, or somebody has deleted, is written here; one whose
+-- record has expired has nobody left whom it concerns. Whether it was dropped.
+local function look_at_owed(member)
+  local id, host = string.match(member, '^(%S+) (.+)$')
+  local kind, record = find_told(id or '')
+  if not kind then
+    for _, event in ipairs(id and WEBHOOK_EVENTS or {}) do drop_delivery(host, id, event) end
+  elseif is_foreign(record) then
+    redis.pcall('ZADD', key('webhooks_owed'), now, member)
+    return false
+  elseif has_ended(record) then
+    announce(kind, record, 'completed')
+  end
+  for _, event in ipairs(kind and WEBHOOK_EVENTS or {}) do
+    local delivery = read_delivery(kind, id, event)
+    if delivery and delivery.next_at then
+      redis.pcall('ZADD', key('webhooks', host), 'NX', delivery.next_at, id .. ':' .. event)
+      note_host(host)
+    end
+  end
+  if kind and not is_all_told(kind, record) then
+    redis.pcall('ZADD', key('webhooks_owed'), now, member)
+    return false
+  end
+  redis.pcall('ZREM', key('webhooks_owed'), member)
+  return true
+end
+
+local function look_at_all_owed()
+  local looked_at = now - LOOK_AT_OWED_MS
+  local owed = redis.pcall('ZRANGEBYSCORE', key('webhooks_owed'), '-inf', looked_at, 'LIMIT', 0, BATCH)
+  local dropped = 0
+  for _, member in ipairs(owed.err and {} or owed) do
+    if look_at_owed(member) then dropped = dropped + 1 end
+  end
+  if dropped == BATCH then counts.more = 1 end
+end
+
 -- Whether fewer jobs are in their places than have not ended: somebody has deleted such a place.
 local function are_astray()
   local waiting, in_queues = redis.call('ZCARD', key('queued')), 0
@@ -161,6 +200,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('batches'), '-inf', looked_a
     count('trimmed')
   end
 end
+
+look_at_all_owed()
 
 -- How many tokens a queue holds at most is counted as jobs come and go. A worker of an earlier version does not count,
 -- and a record that somebody deleted by hand takes its number along: so all is counted again now and then, or of a long

@@ -1,7 +1,8 @@
 -- reads only
 -- ARGV: namespace. Answer: age of the oldest waiting job in ms, live workers, stale finishes, leases that have run out,
--- batches that have not ended, their items that are not jobs yet; for every priority the held jobs and those of them
--- that run; the models with a worker lately; for every fingerprint and priority with waiting jobs: itself, their number.
+-- batches that have not ended, their items that are not jobs yet, webhook deliveries that are not over, by how many ms the
+-- first of them is late; for every priority the held jobs and those of them that run; the models with a worker lately; for
+-- every fingerprint and priority with waiting jobs: itself, their number.
 local LATELY_MS = 600000
 
 local held, running = {}, {}
@@ -23,6 +24,12 @@ for i = 1, #unfinished, 2 do
   items_waiting = items_waiting + unfinished[i + 1] - redis.call('HLEN', key('batch_live', unfinished[i]))
 end
 
+local deliveries = 0
+for _, host in ipairs(redis.call('ZRANGE', key('webhook_hosts'), 0, -1)) do
+  deliveries = deliveries + redis.call('ZCARD', key('webhooks', host))
+end
+local first_due = redis.call('ZRANGE', key('webhook_hosts'), 0, 0, 'WITHSCORES')[2]
+
 local queues = {}
 for _, fingerprint in ipairs(redis.call('ZRANGE', key('seen'), 0, -1)) do
   for _, priority in ipairs(PRIORITIES) do
@@ -39,6 +46,8 @@ return {
   redis.call('ZCOUNT', key('leases'), '-inf', now),
   math.floor(#unfinished / 2),
   items_waiting,
+  deliveries,
+  first_due and math.max(0, now - tonumber(first_due)) or 0,
   held,
   running,
   redis.call('ZRANGEBYSCORE', key('seen'), now - LATELY_MS, '+inf'),

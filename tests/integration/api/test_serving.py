@@ -237,7 +237,7 @@ def test_a_taken_port_is_one_line_and_a_failure(redis_url: str) -> None:
     ],
 )
 def test_an_unusable_setting_is_one_line_and_a_failure(name: str, value: str, said: str) -> None:
-    api = ApiProcess(**{"redis_url": "redis://127.0.0.1:1/0", name: value})
+    api = ApiProcess(**{"redis_url": "redis://127.0.0.1:1/0", "NEOSERVE_INSECURE": "1", name: value})
     api.launch()
 
     assert api.wait() != 0

@@ -13,9 +13,11 @@ from tasks.jobs.protocol import FinishEntry, Outcome, StepEntry
 from tasks.jobs.reaper import Reaper
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
+from tasks.jobs.webhook_queue import Settlement, WebhookQueue
 from tests.factories import FINGERPRINT, make_new_job
 from tests.job_steps import WORKER, succeeded, text_piece
 from tests.waiting import wait_until
+from tests.webhook_steps import BOTH, claim_deliveries, to
 
 TTL_SECONDS = 2
 LEASE_SECONDS = 0.3
@@ -47,6 +49,7 @@ def submit_some(store: JobStore, count: int) -> None:
             deadline_seconds=0.001 if i % 4 == 0 else None,
             idempotency_key=f"key-{i}",
             body_digest="digest",
+            webhook=to(f"host-{i % 3}.example.com", *BOTH) if i % 2 else None,
         )
         store.submit(new, max_queued=count)
         if i % 4 == 1:
@@ -89,11 +92,22 @@ def run_some(store: JobStore, numbers: range) -> list[Job]:
     return jobs
 
 
+def deliver_some(store: JobStore) -> None:
+    """Some are over, some are tried again, from some nobody has come back, and some nobody has begun."""
+    queue = WebhookQueue(store.client, store.namespace)
+    for due, settlement in zip(
+        claim_deliveries(queue, most_per_host=20), itertools.cycle([*Settlement, None]), strict=False
+    ):
+        if settlement is not None:
+            queue.settle(due, settlement, status=500, retry_seconds=30)
+
+
 @pytest.mark.parametrize("count", [400, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_jobs_leave_no_key_behind_but_tombstones_with_an_end(store: JobStore, count: int) -> None:
     reaper = Reaper(store, RecordingRing())
     submit_some(store, count)
     num_run = run_all(store)
+    deliver_some(store)
     num_retried = num_run - count // 2
     assert num_retried > 0
 

@@ -17,4 +17,5 @@ from tests.unit.jobs.test_stats import *
 from tests.unit.jobs.test_step import *
 from tests.unit.jobs.test_submit import *
 from tests.unit.jobs.test_versions import *
+from tests.unit.jobs.test_webhooks import *
 from tests.unit.jobs.test_wrong_types import *

@@ -44,7 +44,7 @@ def _call(fleet: Fleet, job_id: str) -> list[str | int]:
     job = make_new_job(job_id, fingerprint="scripted", parameters=make_parameters(max_new_tokens=5))
     ring = fleet.ring.message(job_id)
     fields = [part for pair in encode_new_job(job).items() for part in pair]
-    return [BACKLOG, job.body_digest, ring.list, ring.entry, *fields]
+    return [BACKLOG, 0, job.body_digest, ring.list, ring.entry, *fields]
 
 
 def claims(ports: list[int], result: str) -> int:

@@ -14,7 +14,14 @@ from api.app import create_app
 from api.settings import ApiSettings
 from tasks.jobs.ring import RecordingRing
 from tasks.jobs.store import JobStore
+from tests.checked_app import CheckedFlask
 from tests.unit.api.fakes import FakeWorker, LocalListener, Pair, register_test_model
+
+
+@pytest.fixture(autouse=True)
+def checked_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test is about, every answer is one that the OpenAPI document promises."""
+    monkeypatch.setattr("api.app.Flask", CheckedFlask)
 
 
 @pytest.fixture

@@ -156,6 +156,8 @@ class FakeWorker:
     def finish(self, claim: Claim, outcome: Callable[[Job], Outcome] = succeed) -> None:
         assert self._store.finish(self._id, claim.job.id, claim.attempt, outcome(claim.job))
         self._listener.wake(claim.job.id)
+        if claim.job.batch_id is not None:  # It may have been the last of its batch.
+            self._listener.wake(claim.job.batch_id)
 
     def serve(self, outcome: Callable[[Job], Outcome] = succeed) -> None:
         """From here on, every job is claimed and ended at once."""

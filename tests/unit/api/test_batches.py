@@ -184,7 +184,7 @@ def test_a_preference_to_wait_goes_before_the_query_and_is_said_to_be_met(
 ) -> None:
     batch = client.post("/batches", json={"requests": prompts(1)}).json
     assert batch is not None
-    address = f"{batch['urls']['self']}?wait=61"
+    address = f"{batch['urls']['self']}?wait=60"
     over = client.get(address, headers={"Prefer": "wait=0"})
     assert (over.status_code, over.headers["Preference-Applied"]) == (200, "wait=0")
     worker.finish(worker.claim())

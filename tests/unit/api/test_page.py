@@ -67,7 +67,8 @@ def test_the_page_is_asked_for_again_only_when_it_has_changed(client: FlaskClien
 
 
 def test_every_file_that_the_page_names_is_served_and_kept(client: FlaskClient) -> None:
-    named = set(re.findall(r'(?:href|src)="(/page/[^"]+)"', client.get("/", headers=BROWSER).text))
+    pages = client.get("/", headers=BROWSER).text + client.get("/docs").text
+    named = set(re.findall(r'(?:href|src)="(/page/[^"]+)"', pages))
 
     assert {path.rsplit("/", 1)[1] for path in named} == set(page_files().files)
     for path in named:

@@ -58,3 +58,8 @@ def test_a_wait_that_is_no_number_from_0_to_60_is_refused(query: str) -> None:
 
 def test_the_header_comes_before_the_query() -> None:
     assert preference("?wait=5", "wait=1") == Preference(1, "wait=1")
+
+
+def test_a_header_excuses_no_mistake_in_the_query() -> None:
+    with pytest.raises(InvalidParameters, match="from 0 to 60"):
+        preference("?wait=61", "wait=1")

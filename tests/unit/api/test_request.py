@@ -89,7 +89,7 @@ def test_a_number_is_nothing_else(value: Any) -> None:
     assert list(refusals(temperature=value)) == ["temperature"]
 
 
-@pytest.mark.parametrize("field", ["webhook", "webhook_events", "Text"])
+@pytest.mark.parametrize("field", ["Text", "callback_url", "webhook_events_filter"])
 def test_fields_that_nothing_reads_are_refused(field: str) -> None:
     assert refusals(**{field: "x"}) == {field: "is not a field of this request"}
 

@@ -262,7 +262,7 @@ def test_what_the_server_has_lost_is_told_anew(
 
 
 def test_texts_that_are_void_begin_again_also_where_their_start_is_lost() -> None:
-    told = JobEvents("job_1", attempt=1)
+    told = JobEvents("job_1", attempt=1, describe=lambda error: {"code": error.code})
     token = Event("1-0", EventKind.TOKEN, attempt=1, text="a")
     assert [sent.name for sent in parse_bytes(told.recorded([token]))] == ["token"]
     told.forget()

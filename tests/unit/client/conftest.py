@@ -43,7 +43,8 @@ def console(output: io.StringIO) -> Console:
 
 
 class FakeService:
-    """An HTTP server on this machine. `answers` holds status, JSON body and headers of each call to come."""
+    """An HTTP server on this machine. `answers` holds status, body and headers of each call to come; a body
+    is bytes, or becomes JSON."""
 
     def __init__(self) -> None:
         self.answers: list[tuple[int, Any, dict[str, str]]] = []
@@ -69,15 +70,19 @@ class FakeService:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                self._reply(json.loads(body))
+                of_json = self.headers.get("Content-Type") == "application/json"
+                self._reply(json.loads(body) if of_json else body)
 
             def do_GET(self) -> None:
+                self._reply(None)
+
+            def do_DELETE(self) -> None:
                 self._reply(None)
 
             def _reply(self, body: Any) -> None:
                 service.calls.append((self.command, self.path, body))
                 status, content, headers = service.answers.pop(0)
-                data = json.dumps(content).encode()
+                data = content if isinstance(content, bytes) else json.dumps(content).encode()
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(data)), **headers}.items():
                     self.send_header(name, value)

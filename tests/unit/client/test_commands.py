@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from client.http import ServiceClient
-from client.job import JobView
 from client.main import main
 from client.ports import free_port
+from neoserve import Job, NeoServe
+from neoserve.wire import Wire
 from tests.unit.client.conftest import FakeService
 
 MakeJob = Callable[..., dict[str, Any]]
@@ -22,14 +22,26 @@ def neoserve(*arguments: str, input: str | None = None, **environ: str) -> Resul
     return CliRunner().invoke(main, arguments, input=input, env=environ)
 
 
-def interrupted(*_: object, **__: object) -> JobView:
+def event(name: str, data: object) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def interrupted(*_: object, **__: object) -> Job:
     raise KeyboardInterrupt
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two questions no time passes; tests/unit/client/test_http.py says how long it should be."""
-    monkeypatch.setitem(ServiceClient.__init__.__kwdefaults__, "sleep", lambda _: None)
+    """Between two questions no time passes; tests/unit/neoserve says how long it should be."""
+    monkeypatch.setattr(Wire.__init__, "__defaults__", (lambda _: None,))
+    monkeypatch.setattr("client.service.PATIENCE_SECONDS", 0.0)
+
+
+@pytest.fixture
+def one_job(service: FakeService, job_json: MakeJob) -> None:
+    """The service takes a job, and it succeeds."""
+    service.answer(202, job_json("queued"))
+    service.answer(200, job_json())
 
 
 @pytest.fixture
@@ -38,11 +50,13 @@ def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
 
 
-def test_predict_prints_the_text_and_nothing_else(service: FakeService, job_json: MakeJob) -> None:
-    service.answer(200, job_json())
+def test_predict_prints_the_text_and_nothing_else(service: FakeService, one_job: None) -> None:
     result = neoserve("predict", "Hello, world!", "--url", service.url)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "Hello, world! Again.\n", "")
-    assert service.calls == [("POST", "/predict?wait=3", {"text": "Hello, world!"})]
+    assert service.calls == [
+        ("POST", "/jobs", {"text": "Hello, world!"}),
+        ("GET", "/jobs/job-1?wait=30", None),
+    ]
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "warm"])
@@ -54,8 +68,7 @@ def test_a_temperature_that_is_no_number_is_wrong_usage(service: FakeService, nu
     assert service.calls == []
 
 
-def test_predict_sends_only_what_was_asked_for(service: FakeService, job_json: MakeJob) -> None:
-    service.answer(200, job_json())
+def test_predict_sends_only_what_was_asked_for(service: FakeService, one_job: None) -> None:
     options = [
         "--max-length",
         "50",
@@ -63,8 +76,24 @@ def test_predict_sends_only_what_was_asked_for(service: FakeService, job_json: M
         "9",
         "--temperature",
         "0.5",
+        "--top-k",
+        "5",
+        "--top-p",
+        "0.9",
+        "--repetition-penalty",
+        "1.1",
+        "--stop",
+        "END",
+        "--stop",
+        "##",
         "--seed",
         "7",
+        "--model",
+        "stories",
+        "--priority",
+        "low",
+        "--deadline",
+        "60",
         "--greedy",
     ]
     neoserve("predict", "Hi", *options, "--url", service.url)
@@ -73,19 +102,24 @@ def test_predict_sends_only_what_was_asked_for(service: FakeService, job_json: M
         "max_length": 50,
         "max_new_tokens": 9,
         "temperature": 0.5,
+        "top_k": 5,
+        "top_p": 0.9,
+        "repetition_penalty": 1.1,
+        "stop": ["END", "##"],
         "seed": 7,
+        "model": "stories",
+        "priority": "low",
+        "deadline_s": 60.0,
         "do_sample": False,
     }
 
 
-def test_predict_reads_a_dash_from_standard_input(service: FakeService, job_json: MakeJob) -> None:
-    service.answer(200, job_json())
+def test_predict_reads_a_dash_from_standard_input(service: FakeService, one_job: None) -> None:
     neoserve("predict", "-", "--url", service.url, input="Two\nlines\n")
     assert service.calls[0][2] == {"text": "Two\nlines"}
 
 
-def test_predict_without_a_text_reads_what_is_piped_in(service: FakeService, job_json: MakeJob) -> None:
-    service.answer(200, job_json())
+def test_predict_without_a_text_reads_what_is_piped_in(service: FakeService, one_job: None) -> None:
     neoserve("predict", "--url", service.url, input="Hi\n")
     assert service.calls[0][2] == {"text": "Hi"}
 
@@ -120,15 +154,13 @@ def test_json_is_indented_at_a_terminal(service: FakeService, job_json: MakeJob,
     assert result.stdout == json.dumps(job_json(), indent=2) + "\n"
 
 
-def test_predict_as_json_is_the_whole_job(service: FakeService, job_json: MakeJob) -> None:
-    service.answer(200, job_json())
+def test_predict_as_json_is_the_whole_job(service: FakeService, one_job: None, job_json: MakeJob) -> None:
     result = neoserve("predict", "Hi", "--json", "--url", service.url)
     assert json.loads(result.stdout) == job_json()
     assert result.stdout.count("\n") == 1
 
 
-def test_the_address_comes_from_the_environment_too(service: FakeService, job_json: MakeJob) -> None:
-    service.answer(200, job_json())
+def test_the_address_comes_from_the_environment_too(service: FakeService, one_job: None) -> None:
     assert neoserve("predict", "Hi", NEOSERVE_URL=service.url).exit_code == 0
 
 
@@ -148,14 +180,15 @@ def test_a_refused_request_is_one_line_and_exit_code_4(service: FakeService) -> 
 
 
 def test_a_job_that_failed_is_one_line_and_exit_code_1(service: FakeService, job_json: MakeJob) -> None:
-    service.answer(500, {"code": "model_error", "detail": "It broke.", "job": job_json("failed")})
+    service.answer(202, job_json("queued"))
+    service.answer(200, job_json("failed", error={"code": "model_error", "detail": "It broke."}))
     result = neoserve("predict", "Hi", "--url", service.url)
     assert result.exit_code == 1
     assert result.stderr == "neoserve: Job job-1 ended without a result: It broke. [model_error]\n"
 
 
 def test_ctrl_c_ends_a_command_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ServiceClient, "predict", interrupted)
+    monkeypatch.setattr(NeoServe, "submit", interrupted)
     result = neoserve("predict", "Hi")
     assert (result.exit_code, result.output) == (130, "")
 
@@ -164,37 +197,58 @@ def test_ctrl_c_while_a_job_is_awaited_says_how_to_find_it_again(
     service: FakeService, job_json: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.answer(202, job_json("queued"))
-    monkeypatch.setattr(ServiceClient, "follow", interrupted)
+    monkeypatch.setattr(NeoServe, "wait", interrupted)
     result = neoserve("predict", "Hi", "--url", service.url)
     assert (result.exit_code, result.stdout) == (130, "")
-    hint = f"job-1 goes on. Follow it with: neoserve status job-1 --wait --url {service.url}"
+    hint = f"job-1 goes on. Follow it with: neoserve wait job-1 --url {service.url}"
     assert result.stderr == f"\n{hint}\n"
 
 
-def test_predict_says_at_a_terminal_what_it_waits_for(
+def test_predict_at_a_terminal_shows_the_text_as_it_is_written(
     service: FakeService, job_json: MakeJob, at_a_terminal: None
 ) -> None:
-    service.answer(202, job_json("queued", queue={"position": 4}))
-    service.answer(200, job_json())
+    job = {"job_id": "job-1"}
+    told = [
+        event("queued", {**job, "position": 4, "eta_s": 7.8}),
+        event("started", {**job, "attempt": 1}),
+        event("token", {"text": "!\x1b[2J", "index": 0}),
+        event("done", {"job": job_json()}),
+    ]
+    service.answer(200, b"".join(told), **{"Content-Type": "text/event-stream"})
     result = neoserve("predict", "Hi", "--url", service.url)
-    assert result.stderr.splitlines()[0] == "job job-1 is queued, number 4 in line; Ctrl-C leaves it running"
-    assert service.calls[1][1] == "/jobs/job-1?wait=30"
+    assert result.stdout == "Hi!\ufffd[2J\n"
+    assert result.stderr.splitlines() == [
+        "job job-1 is number 4 in line, starts in about 8 s; Ctrl-C leaves it running",
+        "3 tokens in 0.25 s, job job-1",
+    ]
+
+
+def test_a_text_that_begins_anew_says_so(
+    service: FakeService, job_json: MakeJob, at_a_terminal: None
+) -> None:
+    told = [event("started", {"job_id": "job-1", "attempt": attempt}) for attempt in (1, 2)]
+    told.append(event("done", {"job": job_json()}))
+    service.answer(200, b"".join(told), **{"Content-Type": "text/event-stream"})
+    result = neoserve("predict", "Hi", "--url", service.url)
+    assert result.stdout == "HiHi\n"
+    assert "Its worker was lost; the text begins anew." in result.stderr
 
 
 def test_predict_says_once_that_it_waits_for_the_service(service: FakeService, job_json: MakeJob) -> None:
     service.answer(202, job_json("queued"))
-    service.answer(503, {"code": "draining", "detail": "Closing."})
+    for _ in range(2):
+        service.answer(503, {"code": "draining", "detail": "Closing."}, **{"Retry-After": "2"})
     service.answer(200, job_json())
     result = neoserve("predict", "Hi", "--url", service.url)
     assert result.stdout == "Hello, world! Again.\n"
-    assert result.stderr == f"{service.url} cannot answer now; waiting until it can\n"
+    assert result.stderr == "The service cannot answer now; waiting until it can.\n"
 
 
 def test_submit_prints_the_id_alone_and_says_how_to_follow(service: FakeService, job_json: MakeJob) -> None:
     service.answer(202, job_json("queued"))
     result = neoserve("submit", "Hi", "--url", service.url)
     assert result.stdout == "job-1\n"
-    assert result.stderr == f"Follow it with: neoserve status job-1 --wait --url {service.url}\n"
+    assert result.stderr == f"Follow it with: neoserve wait job-1 --url {service.url}\n"
     assert service.calls == [("POST", "/jobs", {"text": "Hi"})]
 
 
@@ -225,7 +279,10 @@ def test_status_says_how_the_job_is_doing(
 def test_status_of_a_job_without_a_result_is_exit_code_1(service: FakeService, job_json: MakeJob) -> None:
     service.answer(200, job_json("canceled"))
     result = neoserve("status", "job-1", "--url", service.url)
-    assert (result.exit_code, result.stderr) == (1, "neoserve: Job job-1 canceled\n")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "neoserve: Job job-1 ended without a result: It is canceled. [canceled]\n",
+    )
 
 
 def test_status_of_nothing_is_wrong_usage() -> None:
@@ -234,26 +291,25 @@ def test_status_of_nothing_is_wrong_usage() -> None:
     assert "Missing argument 'ID'" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["job-1", "--wait"], ["--wait", "job-1"]])
-def test_status_waits_for_the_end(arguments: list[str], service: FakeService, job_json: MakeJob) -> None:
+def test_wait_prints_the_text_alone(service: FakeService, job_json: MakeJob) -> None:
     service.answer(200, job_json("running"))
     service.answer(200, job_json())
-    result = neoserve("status", *arguments, "--url", service.url)
-    assert result.stdout.startswith("succeeded")
+    result = neoserve("wait", "job-1", "--url", service.url)
+    assert (result.stdout, result.stderr) == ("Hello, world! Again.\n", "")
     assert service.calls[0][1] == "/jobs/job-1?wait=30"
 
 
-def test_status_that_waited_in_vain_is_exit_code_5(service: FakeService, job_json: MakeJob) -> None:
+def test_who_waited_in_vain_gets_exit_code_5(service: FakeService, job_json: MakeJob) -> None:
     service.answer(200, job_json("running"))
-    result = neoserve("status", "job-1", "--wait", "0", "--url", service.url)
+    result = neoserve("wait", "job-1", "--timeout", "0", "--url", service.url)
     assert result.exit_code == 5
-    assert result.stderr == "neoserve: Job job-1 has not ended within 0 s; it goes on.\n"
+    assert result.stderr == "neoserve: Job job-1 has not ended in the time given; it goes on.\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["status", "job-1", "--wait=soon"], "'soon' is not a valid number of seconds."),
+        (["wait", "job-1", "--timeout=soon"], "'soon' is not a valid number of seconds."),
         (["up", "--port", "abc"], "'abc' is not a valid port number."),
         (["api", "--port", "abc"], "'abc' is not a valid port number."),
     ],

@@ -41,7 +41,7 @@ def test_a_script_is_put_behind_nothing_that_it_does_without(name: str) -> None:
 
 def test_a_part_comes_behind_those_that_it_needs_itself() -> None:
     order = script._needed(SCRIPTS["finish"])
-    assert order == ["flow", "queue", "tally", "enter", "batch", "ends", "milestones"]
+    assert order == ["flow", "queue", "tally", "webhooks", "enter", "batch", "ends", "milestones"]
 
 
 def test_a_script_that_says_that_it_only_reads_has_no_command_that_writes() -> None:

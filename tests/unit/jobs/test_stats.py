@@ -23,6 +23,8 @@ def test_an_empty_store_counts_nothing(store: JobStore) -> None:
         num_expired_leases=0,
         num_batches=0,
         num_items_waiting=0,
+        num_webhooks=0,
+        webhooks_late_seconds=0,
         num_stale_finishes=0,
     )
 

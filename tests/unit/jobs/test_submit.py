@@ -7,6 +7,7 @@ import pytest
 from tasks.jobs.errors import IdempotencyKeyReused, JobNotFound, QueueFull
 from tasks.jobs.models import JobStatus, Priority
 from tasks.jobs.store import JobStore
+from tasks.jobs.webhook import Webhook, WebhookEvent
 from tests.factories import make_new_job, make_parameters
 from tests.job_steps import claim, finish, submit
 from tests.time_travel import let_pass
@@ -24,6 +25,7 @@ def test_a_submitted_job_is_read_back_as_it_was_given(store: JobStore) -> None:
         cancel_on_disconnect=True,
         metadata={"a": [1, {"b": None}]},
         retry_of="job-0",
+        webhook=Webhook(url="https://example.com/a?b=c", events=(WebhookEvent.STARTED,)),
     )
 
     submitted = store.submit(new, max_queued=1)

@@ -160,7 +160,7 @@ def test_a_text_that_was_complete_before_the_cancel_was_heard_stays(worker: Work
 
 
 def test_past_its_deadline_a_running_job_fails_with_the_text_so_far(worker: Worker) -> None:
-    start(worker, deadline_seconds=0.2)
+    start(worker, deadline_seconds=0.5)
     generate(worker, "j", 5)
     held = worker.held("j")
     assert held is not None

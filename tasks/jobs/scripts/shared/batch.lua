@@ -10,7 +10,7 @@ local MAX_LIVE_ITEMS = 64
 local ENDS = {'succeeded', 'failed', 'canceled', 'expired'}
 local BATCH_FIELDS = {
   'id', 'status', 'owner', 'total', 'next', 'ttl_seconds', 'deadline_at', 'cancel_requested', 'idempotency', 'ring_list',
-  'ring', 'schema', unpack(ENDS),
+  'ring', 'schema', 'webhook_host', 'webhook_events', unpack(ENDS),
 }
 local RESULT_FIELDS = {
   'id', 'custom_id', 'status', 'text', 'parameters', 'num_prompt_tokens', 'num_tokens', 'rows', 'error_code',
@@ -91,6 +91,7 @@ local function end_batch(batch)
   redis.pcall('HDEL', key('unfinished'), batch.id)
   redis.call('ZREM', key('batches'), batch.id)
   redis.call('ZADD', key('index'), expires, batch.id)
+  announce('batch', batch, 'completed')
   redis.call('PUBLISH', key('ended'), batch.id .. ' ')
 end
 

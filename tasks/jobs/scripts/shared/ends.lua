@@ -25,8 +25,10 @@ local function end_job(job, status, code, detail, ...)
   if job.idempotency ~= '' then redis.call('PEXPIREAT', key('idempotency', job.idempotency), expires) end
   redis.call('SET', key('tombstone', job.id), job.owner, 'PXAT', expires + KEEP_TOMBSTONE_MS)
   redis.call('ZADD', key('index'), expires, job.id)
+  redis.pcall('SREM', key('unfinished_jobs', job.owner), job.id)
   tally_end(job, status, code)
   redis.call('PEXPIREAT', key('events', job.id), math.min(expires, now + KEEP_STREAM_MS))
+  announce('job', job, 'completed')
   tell_end(job.id)
   if job.batch ~= '' then item_ended(job, status) end
 end

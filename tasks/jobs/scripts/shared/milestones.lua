@@ -1,3 +1,4 @@
+-- needs: webhooks
 -- When a job that a worker holds started, and when its first token came.
 
 -- When something of that age happened; clocks that drift must not put it before what came first.
@@ -11,6 +12,7 @@ local function mark_started(job, age_ms)
   redis.call('HSET', key('job', job.id), 'status', 'running', 'started_at', job.started_at)
   redis.pcall('ZREM', key('claimed', job.fingerprint), job.id)
   add_event(job, 'started')
+  announce('job', job, 'started')
 end
 
 local function mark_first_token(job, age_ms)

@@ -52,7 +52,7 @@ end
 local CONTROL = {
   'id', 'status', 'worker', 'attempt', 'losses', 'owner', 'fingerprint', 'priority', 'member', 'turn', 'ttl_seconds',
   'created_at', 'deadline_at', 'cancel_requested', 'started_at', 'first_token_at', 'idempotency', 'num_rows', 'lengths',
-  'schema', 'num_tokens', 'work', 'batch', 'batch_index', 'followed', 'mode',
+  'schema', 'num_tokens', 'work', 'batch', 'batch_index', 'followed', 'mode', 'webhook_host', 'webhook_events',
 }
 
 local function find_job(id)

@@ -73,6 +73,13 @@ def containers(cluster: Cluster) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{title(workload)}/{each['name']}", each
 
 
+def staying(cluster: Cluster) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The same without the ones that run before the others and end."""
+    for workload in cluster.workloads:
+        for each in pod(workload)["containers"]:
+            yield f"{title(workload)}/{each['name']}", each
+
+
 def matches(selector: dict[str, Any], each: dict[str, Any]) -> bool:
     """Whether a label selector finds an object; an empty one finds all."""
     labels = each["metadata"].get("labels", {})

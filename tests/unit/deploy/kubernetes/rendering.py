@@ -23,6 +23,7 @@ def _folders(kind: str) -> list[str]:
 
 
 BASE = "k8s/base"
+LOCAL = "k8s/overlays/local"
 PRODUCTION = "k8s/overlays/production"
 OPERATORS = "k8s/overlays/production-operators"
 

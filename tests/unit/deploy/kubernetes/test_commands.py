@@ -17,7 +17,7 @@ from .cluster import Cluster, containers
 from .rendering import BASE, every_kustomization, rendered
 
 #: Of the image's system.
-SYSTEM = {"bash", "sleep"}
+SYSTEM = {"bash", "python", "sleep"}
 
 
 def of_image(part: str) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.deploy.files import ROOT
 
-from .cluster import NOTHING, Cluster, containers, pod
+from .cluster import NOTHING, Cluster, pod, staying
 from .rendering import BASE, every_kustomization, rendered
 from .served import app
 
@@ -19,7 +19,7 @@ PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 def complaints(cluster: Cluster) -> list[str]:
     """Every container that stays has all three, each with one handler and a port that it opens."""
     found = []
-    for name, container in containers(cluster):
+    for name, container in staying(cluster):
         ports = {port["name"] for port in container.get("ports", [])}
         for each in PROBES:
             probe = container.get(each, {})

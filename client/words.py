@@ -1,0 +1,18 @@
+"""The service's objects in a few words, for people."""
+
+from __future__ import annotations
+
+from neoserve import Job
+
+
+def describe(job: Job) -> str:
+    """How the job is doing."""
+    if job.status == "queued" and job.queue and job.queue.position:
+        eta = job.queue.eta_s
+        start = "" if eta is None else f", starts in about {eta:.0f} s"
+        return f"queued, number {job.queue.position} in line{start}"
+    if job.status == "running" and job.progress:
+        return f"running, {job.progress.tokens} of {job.progress.max_new_tokens} tokens"
+    if job.error:
+        return f"{job.status}: {job.error.detail} [{job.error.code}]"
+    return job.status

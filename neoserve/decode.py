@@ -1,0 +1,53 @@
+"""Parts of answers that several objects have. What a newer service adds is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+def as_time(value: Any) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One generated text, and why it ended there."""
+
+    text: str
+    finish_reason: str
+
+    @classmethod
+    def read_all(cls, rows: list[Json] | None) -> tuple[Text, ...]:
+        return tuple(cls(row["generated_text"], row.get("finish_reason", "")) for row in rows or ())
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens; those of all texts together."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+    @classmethod
+    def read(cls, raw: Json | None) -> Usage | None:
+        if raw is None:
+            return None
+        return cls(raw["prompt_tokens"], raw["completion_tokens"], raw["total_tokens"])
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job ended without a result."""
+
+    code: str
+    detail: str
+
+    @classmethod
+    def read(cls, raw: Json | None) -> Failure | None:
+        return None if raw is None else cls(raw["code"], raw.get("detail", ""))
