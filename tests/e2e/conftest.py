@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from client.data_folder import DataFolder
+from tests.e2e.deployment import Deployment
 from tests.e2e.terminal import Terminal
 from tests.services import free_port
 
@@ -107,3 +108,19 @@ def stack(
         yield up
     finally:
         ups.end()
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    deployment = Deployment(tmp_path_factory.mktemp("deployment"))
+    deployment.start()
+    yield deployment
+    deployment.stop()
+
+
+@pytest.fixture
+def deployment(processes: Deployment) -> Deployment:
+    """Two API processes, two workers and a server that the tests of a module share. What one ended is there
+    again for the next."""
+    processes.repair()
+    return processes

@@ -41,20 +41,6 @@ LONG = 60
 ALL_SLOTS = 32
 
 
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    deployment = Deployment(tmp_path_factory.mktemp("deployment"))
-    deployment.start()
-    yield deployment
-    deployment.stop()
-
-
-@pytest.fixture
-def deployment(processes: Deployment) -> Deployment:
-    processes.repair()
-    return processes
-
-
 @pytest.fixture
 def service(deployment: Deployment) -> Iterator[NeoServe]:
     with NeoServe(deployment.apis[0].url) as service:

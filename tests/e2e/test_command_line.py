@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,9 @@ from tests.e2e.terminal import NEOSERVE, Terminal, bare_environ, neoserve
 NUM_PROMPTS = 40
 
 
-@pytest.fixture(scope="module")
-def service_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    deployment = Deployment(tmp_path_factory.mktemp("deployment"))
-    deployment.start()
-    deployment.repair()
-    yield deployment.apis[0].url
-    deployment.stop()
+@pytest.fixture
+def service_url(deployment: Deployment) -> str:
+    return deployment.apis[0].url
 
 
 @pytest.fixture

@@ -25,16 +25,7 @@ PROMPT = "Once upon a time"
 LONG = 200
 
 
-@pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    deployment = Deployment(tmp_path_factory.mktemp("deployment"))
-    deployment.start()
-    deployment.repair()
-    yield deployment
-    deployment.stop()
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client(deployment: Deployment) -> Iterator[OpenAI]:
     with OpenAI(
         base_url=f"{deployment.apis[0].url}/v1", api_key="none is asked for", max_retries=0

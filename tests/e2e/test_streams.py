@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -19,20 +19,6 @@ from tests.waiting import wait_until
 PROMPT = "Once upon a time"
 #: Some two seconds of work.
 BODY = {"text": PROMPT, "max_new_tokens": 100, "do_sample": True}
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    deployment = Deployment(tmp_path_factory.mktemp("deployment"))
-    deployment.start()
-    yield deployment
-    deployment.stop()
-
-
-@pytest.fixture
-def deployment(processes: Deployment) -> Deployment:
-    processes.repair()
-    return processes
 
 
 def submit(deployment: Deployment, **changes: object) -> str:
