@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -19,8 +21,9 @@ PROMPTS = ("Hello, world!", "Once upon a time there was", "In the far north — 
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_random_model(tmp_path_factory.mktemp("models") / "gpt-neo-125m-random", "125m")
+def folder() -> Iterator[Path]:
+    with TemporaryDirectory() as models:  # Half a gigabyte: gone with the last test.
+        yield build_random_model(Path(models) / "gpt-neo-125m-random", "125m")
 
 
 @pytest.fixture(scope="module")
