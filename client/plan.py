@@ -19,6 +19,7 @@ from client.processes import (
     require_api,
     require_worker,
     resolve_model,
+    with_absolute_files,
     worker_command,
 )
 from tasks.worker.health_file import VARIABLE
@@ -75,7 +76,7 @@ class Plan:
 
     def health_file(self, folder: Path, number: int) -> Path:
         """One for each worker: the file that is set, or one in `folder`."""
-        file = Path(self.worker.health_file or folder / "health").absolute()
+        file = Path(self.worker.health_file or folder / "health")
         return file if self.num_workers == 1 else file.with_name(f"{file.name}-{number}")
 
     def worker_specs(self, redis_url: str, keeps_open: tuple[int, ...], folder: Path) -> list[ChildSpec]:
@@ -119,7 +120,8 @@ def make_plan(
         "NEOSERVE_HOST": host,
         "NEOSERVE_MODEL": model,
     }
-    merged = {**environ, **{name: value for name, value in chosen.items() if value is not None}}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    merged = with_absolute_files({**environ, **given})
     worker = WorkerSettings.from_env(merged)
     merged["NEOSERVE_MODEL"] = resolve_model(worker.model)
     merged["PYTHONUNBUFFERED"] = "1"

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from client.errors import StartFailed
+from tasks.worker.health_file import VARIABLE as HEALTH_FILE
 from tasks.worker.model_names import is_hub_id, is_our_own
 
 #: Where the packages lie. The processes run there: gunicorn and Celery import from the current folder
 #: first, and somebody's project may well have an `api` or a `tasks` of its own.
 ROOT = Path(__file__).resolve().parent.parent
+
+#: Settings that name a file.
+FILES = ("NEOSERVE_API_KEYS_FILE", HEALTH_FILE)
 
 TORCH_REMEDY = "pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
 
@@ -26,7 +33,7 @@ def require(part: str, modules: tuple[str, ...]) -> None:
 
 
 def require_api() -> None:
-    require("api", ("celery", "flask", "gunicorn", "pydantic", "redis", "tokenizers"))
+    require("api", ("celery", "flask", "flask_cors", "gunicorn", "limits", "pydantic", "redis", "tokenizers"))
 
 
 def require_worker() -> None:
@@ -46,6 +53,19 @@ def worker_command(node: str) -> list[str]:
     alone = ("--without-mingle", "--without-gossip")
     command = (sys.executable, "-m", "celery", "--quiet", "-A", "tasks.worker.app", "worker")
     return [*command, "-n", f"{node}@%h", *alone]
+
+
+def run_in_place(command: list[str], environ: Mapping[str, str]) -> NoReturn:
+    """This process becomes the command, in ROOT."""
+    environ = with_absolute_files(environ)
+    os.chdir(ROOT)
+    os.execvpe(command[0], command, environ)
+
+
+def with_absolute_files(environ: Mapping[str, str]) -> dict[str, str]:
+    """The files that settings name, by their absolute paths, since what reads them runs elsewhere."""
+    files = {name: os.path.abspath(environ[name]) for name in FILES if environ.get(name)}
+    return {**environ, **files}
 
 
 def resolve_model(name: str) -> str:

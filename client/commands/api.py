@@ -8,7 +8,7 @@ import click
 
 from client.commands.numbers import Port
 from client.ports import require_free
-from client.processes import ROOT, api_command, require_api
+from client.processes import api_command, require_api, run_in_place
 
 
 @click.command(short_help="Run the API alone.")
@@ -27,6 +27,4 @@ def api(port: int | None, host: str | None) -> None:
     environ = {**os.environ, **{name: value for name, value in chosen.items() if value is not None}}
     settings = ApiSettings.from_env(environ)
     require_free(settings.port, settings.host)
-    command = api_command()
-    os.chdir(ROOT)
-    os.execvpe(command[0], command, environ)
+    run_in_place(api_command(), environ)

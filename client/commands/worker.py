@@ -6,7 +6,7 @@ import os
 
 import click
 
-from client.processes import ROOT, require_worker, resolve_model, worker_command
+from client.processes import require_worker, resolve_model, run_in_place, worker_command
 
 
 @click.command(short_help="Run one worker alone.")
@@ -20,6 +20,4 @@ def worker(model: str | None) -> None:
     require_worker()
     environ = dict(os.environ) if model is None else {**os.environ, "NEOSERVE_MODEL": model}
     environ["NEOSERVE_MODEL"] = resolve_model(WorkerSettings.from_env(environ).model)
-    command = worker_command(f"neoserve-{os.getpid()}")
-    os.chdir(ROOT)
-    os.execvpe(command[0], command, environ)
+    run_in_place(worker_command(f"neoserve-{os.getpid()}"), environ)

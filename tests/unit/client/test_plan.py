@@ -96,6 +96,13 @@ def test_a_model_folder_is_named_by_its_absolute_path_since_children_run_elsewhe
     assert made.worker_specs("redis://server", (), Path("/scratch"))[0].folder == ROOT
 
 
+def test_a_file_is_named_by_its_absolute_path_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = plan({"NEOSERVE_API_KEYS_FILE": "keys", "NEOSERVE_HEALTH_FILE": "./health"})
+    assert made.api_spec("redis://server", ()).environ["NEOSERVE_API_KEYS_FILE"] == str(tmp_path / "keys")
+    assert made.worker_specs("redis://server", (), Path("/scratch"))[0].health_file == tmp_path / "health"
+
+
 def test_a_model_folder_may_be_named_from_the_home_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
