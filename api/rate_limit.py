@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 
 import redis
 from flask import Flask, Response, g, request
@@ -29,6 +30,23 @@ COUNTED = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What an owner has left of its rate after one submit."""
+
+    rate: Rate
+    allowed: bool  #: That one.
+    remaining: int
+    seconds: int  #: Until there are more again.
+
+    def headers(self) -> dict[str, str]:
+        """draft-ietf-httpapi-ratelimit-headers-10."""
+        return {
+            "RateLimit-Policy": f'"submits";q={self.rate.amount};w={self.rate.seconds}',
+            "RateLimit": f'"submits";r={self.remaining};t={self.seconds}',
+        }
+
+
 class RateLimit:
     """Counts the submits of each owner in a window that slides; all API processes count together."""
 
@@ -40,25 +58,13 @@ class RateLimit:
         )
         self._limiter = SlidingWindowCounterRateLimiter(storage)
 
-    def count(self, owner: str) -> tuple[int, int]:
-        """One more. Returns how many are left, and in how many seconds there are more again.
-
-        Raises RateLimited and StoreUnavailable.
-        """
+    def count(self, owner: str) -> Allowance:
+        """One more submit of this owner. Raises StoreUnavailable."""
         with unavailable_as_such(), time_limit(STORE_SECONDS):
             allowed = self._limiter.hit(self._item, owner)
             stats = self._limiter.get_window_stats(self._item, owner)
         seconds = max(1, math.ceil(stats.reset_time - time.time()))
-        if not allowed:
-            raise RateLimited(self._rate, seconds)
-        return stats.remaining, seconds
-
-    def headers(self, remaining: int, seconds: int) -> dict[str, str]:
-        """draft-ietf-httpapi-ratelimit-headers-10."""
-        return {
-            "RateLimit-Policy": f'"submits";q={self._rate.amount};w={self._rate.seconds}',
-            "RateLimit": f'"submits";r={remaining};t={seconds}',
-        }
+        return Allowance(rate=self._rate, allowed=allowed, remaining=stats.remaining, seconds=seconds)
 
 
 def register_rate_limit(app: Flask, limit: RateLimit) -> None:
@@ -69,7 +75,10 @@ def register_rate_limit(app: Flask, limit: RateLimit) -> None:
         g.rate = {}
         # OPTIONS makes nothing, and a browser's has no key: all together would soon have used up nobody's.
         if request.endpoint in COUNTED and request.method == "POST":
-            g.rate = limit.headers(*limit.count(g.owner))
+            allowance = limit.count(g.owner)
+            g.rate = allowance.headers()
+            if not allowance.allowed:
+                raise RateLimited(allowance.rate, allowance.seconds)
 
     def tell(response: Response) -> Response:
         response.headers.update(g.get("rate", {}))

@@ -70,6 +70,7 @@ def test_submits_beyond_the_rate_are_refused_and_looking_is_not_counted(
     assert refused.json["code"] == "rate_limited"
     assert refused.json["detail"] == "This key may submit 3 times in 3600 s; nothing was recorded."
     assert 1 <= int(refused.headers["Retry-After"]) <= 3600
+    assert refused.headers["RateLimit"].startswith('"submits";r=0;t=')
     assert len(store.list_jobs(owner="ours").jobs) == 3
     for _ in range(5):
         assert client.get("/jobs", headers=bearer(OURS)).status_code == 200
