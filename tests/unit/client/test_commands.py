@@ -337,3 +337,13 @@ def test_help_names_the_exit_codes() -> None:
 
 def test_the_version_is_the_packages() -> None:
     assert neoserve("--version").stdout.startswith("neoserve, version ")
+
+
+@pytest.mark.parametrize("command", ["status", "jobs", "health"])
+def test_json_of_another_program_is_one_plain_line(service: FakeService, command: str) -> None:
+    service.answer(200, {"hello": "world"})
+    arguments = [command, "job-1"] if command == "status" else [command]
+    result = neoserve(*arguments, "--url", service.url)
+    assert result.exit_code == 4
+    assert result.stderr.count("\n") == 1
+    assert "not as NeoServe does. Name the right address" in result.stderr
