@@ -339,6 +339,14 @@ def test_the_version_is_the_packages() -> None:
     assert neoserve("--version").stdout.startswith("neoserve, version ")
 
 
+def test_what_a_service_says_cannot_steer_the_terminal(service: FakeService, at_a_terminal: None) -> None:
+    detail = "bad \x1b]0;title\x07 \x9b31m field"
+    service.answer(422, {"status": 422, "code": "invalid_parameter", "detail": detail})
+    result = neoserve("status", "job-1", "--url", service.url)
+    assert result.exit_code == 4
+    assert "bad \ufffd]0;title\ufffd \ufffd31m field [invalid_parameter]" in result.stderr
+
+
 @pytest.mark.parametrize("command", ["status", "jobs", "health"])
 def test_json_of_another_program_is_one_plain_line(service: FakeService, command: str) -> None:
     service.answer(200, {"hello": "world"})
