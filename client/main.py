@@ -49,6 +49,12 @@ class PlainErrors(click.Group):
         except InvalidSetting as error:
             say(f"{error}. Correct it; `neoserve settings` explains each.")
             ctx.exit(ClientError.exit_code)
+        except BrokenPipeError:
+            raise  # Whoever read has gone; click knows.
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            say(f"{place}{error.strerror or error}. Correct it, and type the same command again.")
+            ctx.exit(ClientError.exit_code)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -355,3 +356,14 @@ def test_json_of_another_program_is_one_plain_line(service: FakeService, command
     assert result.exit_code == 4
     assert result.stderr.count("\n") == 1
     assert "not as NeoServe does. Name the right address" in result.stderr
+
+
+def test_an_output_that_cannot_be_written_is_one_plain_line(service: FakeService, tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text('{"text": "Hello"}\n')
+    output = tmp_path / "nowhere" / "results.jsonl"
+    result = neoserve("batch", str(prompts), "-o", str(output), "--url", service.url)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"neoserve: {output}.batch")
+    assert "No such file or directory" in result.stderr
+    assert not service.calls
