@@ -6,6 +6,7 @@ import fcntl
 import hmac
 import logging
 import os
+import stat
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,6 +85,8 @@ def keyring_of(settings: ApiSettings) -> Keyring:
 
 def read_key_file(path: Path) -> tuple[KeyEntry, ...]:
     """Raises OSError and ValueError."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("it is no regular file")  # A pipe or a device would hold every call up, for good.
     with path.open(encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_SH)  # `neoserve keys` may be writing it.
         return parse_entries(file.read())

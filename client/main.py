@@ -12,6 +12,7 @@ from client.commands.cancel import cancel
 from client.commands.health import health
 from client.commands.jobs import jobs
 from client.commands.keys import keys
+from client.commands.output import printable
 from client.commands.predict import predict
 from client.commands.retry import retry
 from client.commands.settings import settings
@@ -28,6 +29,11 @@ from tasks.jobs.settings import InvalidSetting
 INTERRUPTED = 130
 
 
+def say(words: str) -> None:
+    """They may be a service's, and hold what a terminal would obey."""
+    click.echo(f"neoserve: {printable(words)}", err=True)
+
+
 class PlainErrors(click.Group):
     """Errors as one plain line on stderr, with the exit codes that `neoserve --help` names."""
 
@@ -35,13 +41,19 @@ class PlainErrors(click.Group):
         try:
             return super().invoke(ctx)
         except ClientError as error:
-            click.echo(f"neoserve: {error}", err=True)
+            say(str(error))
             ctx.exit(error.exit_code)
         except NeoServeError as error:
-            click.echo(f"neoserve: {in_words(error)}", err=True)
+            say(in_words(error))
             ctx.exit(exit_code(error))
         except InvalidSetting as error:
-            click.echo(f"neoserve: {error}. Correct it; `neoserve settings` explains each.", err=True)
+            say(f"{error}. Correct it; `neoserve settings` explains each.")
+            ctx.exit(ClientError.exit_code)
+        except BrokenPipeError:
+            raise  # Whoever read has gone; click knows.
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            say(f"{place}{error.strerror or error}. Correct it, and type the same command again.")
             ctx.exit(ClientError.exit_code)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)

@@ -10,9 +10,10 @@ from typing import Any
 
 from neoserve import requests
 from neoserve.batch import Batch, BatchItem
+from neoserve.decode import Page
 from neoserve.effects import Call, Emit, Flow, Read
 from neoserve.errors import NotEnded, Unreachable
-from neoserve.exchange import ask, open_body
+from neoserve.exchange import ask_for, open_body
 from neoserve.lines import Lines
 from neoserve.patience import Patience, Persistence
 from neoserve.polling import end_of, poll
@@ -41,17 +42,17 @@ def as_body(prompts: Prompts, options: Mapping[str, Any]) -> bytes:
 def submit(body: bytes, key: str, persistence: Persistence) -> Flow[Batch]:
     call = requests.record_bytes("/batches", body, JSON_LINES, key)
     call = replace(call, wait_seconds=RECORDING_SECONDS)
-    return Batch.read((yield from ask(call, Patience(persistence))))
+    return (yield from ask_for(Batch.read, call, Patience(persistence)))
 
 
 def get(batch_id: str, persistence: Persistence) -> Flow[Batch]:
     call = requests.get(requests.path_to("batches", batch_id))
-    return Batch.read((yield from ask(call, Patience(persistence))))
+    return (yield from ask_for(Batch.read, call, Patience(persistence)))
 
 
 def cancel(batch_id: str, persistence: Persistence) -> Flow[Batch]:
     call = Call(method="DELETE", path=requests.path_to("batches", batch_id))
-    return Batch.read((yield from ask(call, Patience(persistence))))
+    return (yield from ask_for(Batch.read, call, Patience(persistence)))
 
 
 def wait_for(batch_id: str, timeout: float | None, persistence: Persistence) -> Flow[Batch]:
@@ -94,7 +95,9 @@ def list_all(page: int | None, persistence: Persistence) -> Flow[None]:
     """Emits every batch in store, the newest first."""
     path: str | None = requests.with_query("/batches", limit=page)
     while path:
-        raw = yield from ask(requests.get(path), Patience(persistence))
-        for each in raw["batches"]:
-            yield Emit(Batch.read(each))
-        path = requests.next_page("batches", raw["next"])
+        found = yield from ask_for(
+            Page.reader("batches", Batch.read), requests.get(path), Patience(persistence)
+        )
+        for each in found.items:
+            yield Emit(each)
+        path = requests.next_page("batches", found.next)

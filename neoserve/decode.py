@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 Json = Mapping[str, Any]
+T = TypeVar("T")
 
 
 def as_time(value: Any) -> datetime | None:
@@ -51,3 +52,15 @@ class Failure:
     @classmethod
     def read(cls, raw: Json | None) -> Failure | None:
         return None if raw is None else cls(raw["code"], raw.get("detail", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list, and the address of the next one."""
+
+    items: tuple[T, ...]
+    next: str | None
+
+    @classmethod
+    def reader(cls, name: str, read: Callable[[Json], T]) -> Callable[[Json], Page[T]]:
+        return lambda raw: cls(tuple(read(each) for each in raw[name]), raw["next"])

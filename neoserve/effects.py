@@ -66,7 +66,7 @@ class Answer:
         """None where it is not JSON."""
         try:
             return json.loads(self.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 

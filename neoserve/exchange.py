@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from neoserve.decode import Json
 from neoserve.effects import Answer, Call, Flow, Open, Outcome
 from neoserve.errors import NeoServeError, UnexpectedAnswer, Unreachable
 from neoserve.patience import Patience
 from neoserve.problem import error_of
+
+T = TypeVar("T")
 
 
 def verdict(outcome: Outcome) -> Answer | NeoServeError:
@@ -26,6 +31,15 @@ def ask(call: Call, patience: Patience) -> Flow[Json]:
             patience.restore()
             return read_object(answer)
         yield patience.pause(answer)
+
+
+def ask_for(read: Callable[[Json], T], call: Call, patience: Patience) -> Flow[T]:
+    """What `read` makes of that object: another program at the address may have sent any other."""
+    raw = yield from ask(call, patience)
+    try:
+        return read(raw)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        raise UnexpectedAnswer("The address answered, but not as NeoServe does.") from None
 
 
 def read_object(answer: Answer) -> Json:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from neoserve import requests
+from neoserve.decode import Page
 from neoserve.effects import Call, Emit, Flow
 from neoserve.errors import NotEnded
-from neoserve.exchange import ask
+from neoserve.exchange import ask_for
 from neoserve.job import Job
 from neoserve.patience import Patience, Persistence
 from neoserve.polling import end_of, poll, wait_before
@@ -20,7 +21,7 @@ def predict(body: Mapping[str, Any], key: str, timeout: float | None, persistenc
     end = end_of(timeout, persistence)
     wait = wait_before(end, persistence)
     call = requests.record(requests.with_query("/predict", wait=f"{wait:.0f}"), body, key)
-    job = Job.read((yield from ask(replace(call, wait_seconds=wait), Patience(persistence, end=end))))
+    job = yield from ask_for(Job.read, replace(call, wait_seconds=wait), Patience(persistence, end=end))
     if not job.ended:
         job = yield from await_end(job.id, end, persistence)
     if not job.ended:
@@ -30,22 +31,22 @@ def predict(body: Mapping[str, Any], key: str, timeout: float | None, persistenc
 
 
 def submit(body: Mapping[str, Any], key: str, persistence: Persistence) -> Flow[Job]:
-    return Job.read((yield from ask(requests.record("/jobs", body, key), Patience(persistence))))
+    return (yield from ask_for(Job.read, requests.record("/jobs", body, key), Patience(persistence)))
 
 
 def retry(job_id: str, key: str, persistence: Persistence) -> Flow[Job]:
     call = requests.record(requests.path_to("jobs", job_id, "/retry"), None, key)
-    return Job.read((yield from ask(call, Patience(persistence))))
+    return (yield from ask_for(Job.read, call, Patience(persistence)))
 
 
 def get(job_id: str, persistence: Persistence) -> Flow[Job]:
     call = requests.get(requests.path_to("jobs", job_id))
-    return Job.read((yield from ask(call, Patience(persistence))))
+    return (yield from ask_for(Job.read, call, Patience(persistence)))
 
 
 def cancel(job_id: str, persistence: Persistence) -> Flow[Job]:
     call = Call(method="DELETE", path=requests.path_to("jobs", job_id))
-    return Job.read((yield from ask(call, Patience(persistence))))
+    return (yield from ask_for(Job.read, call, Patience(persistence)))
 
 
 def wait_for(job_id: str, timeout: float | None, persistence: Persistence) -> Flow[Job]:
@@ -69,7 +70,7 @@ def list_all(status: str | Sequence[str] | None, page: int | None, persistence: 
     states = status if status is None or isinstance(status, str) else ",".join(status)
     path: str | None = requests.with_query("/jobs", status=states, limit=page)
     while path:
-        raw = yield from ask(requests.get(path), Patience(persistence))
-        for each in raw["jobs"]:
-            yield Emit(Job.read(each))
-        path = requests.next_page("jobs", raw["next"])
+        found = yield from ask_for(Page.reader("jobs", Job.read), requests.get(path), Patience(persistence))
+        for each in found.items:
+            yield Emit(each)
+        path = requests.next_page("jobs", found.next)

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from neoserve import requests
 from neoserve.decode import Json
 from neoserve.effects import Flow, Pause
-from neoserve.exchange import ask
+from neoserve.exchange import ask_for
 from neoserve.patience import FOLLOWER_SECONDS, Patience, Persistence
 
 #: One call; well below the minute after which proxies cut a silent one.
@@ -44,7 +44,7 @@ def poll(path: str, read: Callable[[Json], T], end: float, persistence: Persiste
     while True:
         started, wait = clock(), wait_before(end, persistence)
         call = requests.get(requests.with_query(path, wait=f"{wait:.0f}"))
-        found = read((yield from ask(replace(call, wait_seconds=wait), patience)))
+        found = yield from ask_for(read, replace(call, wait_seconds=wait), patience)
         if found.ended or clock() >= end:
             return found
         early = min(POLL_SECONDS, end - started) - (clock() - started)

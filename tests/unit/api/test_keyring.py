@@ -81,6 +81,20 @@ def test_keys_stay_valid_while_their_file_cannot_be_used_and_the_log_says_so_onc
     assert ring.owner(KEY) is None
 
 
+def test_a_pipe_in_the_place_of_the_file_holds_nobody_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "keys"
+    file.write_text(ENTRY.line())
+    ring = Keyring([], file)
+    file.unlink()
+    os.mkfifo(file)
+    assert ring.owner(KEY) == "team-a"
+    assert "it is no regular file" in caplog.text
+    with pytest.raises(InvalidSetting, match="no regular file"):
+        keyring_of(ApiSettings(api_keys_file=str(file)))
+
+
 @pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), ("oops", "entry 1 is not")])
 def test_at_the_start_a_file_that_cannot_be_used_is_refused(
     tmp_path: Path, content: str | None, reason: str

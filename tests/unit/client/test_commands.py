@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -337,3 +338,32 @@ def test_help_names_the_exit_codes() -> None:
 
 def test_the_version_is_the_packages() -> None:
     assert neoserve("--version").stdout.startswith("neoserve, version ")
+
+
+def test_what_a_service_says_cannot_steer_the_terminal(service: FakeService, at_a_terminal: None) -> None:
+    detail = "bad \x1b]0;title\x07 \x9b31m field"
+    service.answer(422, {"status": 422, "code": "invalid_parameter", "detail": detail})
+    result = neoserve("status", "job-1", "--url", service.url)
+    assert result.exit_code == 4
+    assert "bad \ufffd]0;title\ufffd \ufffd31m field [invalid_parameter]" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "jobs", "health"])
+def test_json_of_another_program_is_one_plain_line(service: FakeService, command: str) -> None:
+    service.answer(200, {"hello": "world"})
+    arguments = [command, "job-1"] if command == "status" else [command]
+    result = neoserve(*arguments, "--url", service.url)
+    assert result.exit_code == 4
+    assert result.stderr.count("\n") == 1
+    assert "not as NeoServe does. Name the right address" in result.stderr
+
+
+def test_an_output_that_cannot_be_written_is_one_plain_line(service: FakeService, tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text('{"text": "Hello"}\n')
+    output = tmp_path / "nowhere" / "results.jsonl"
+    result = neoserve("batch", str(prompts), "-o", str(output), "--url", service.url)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"neoserve: {output}.batch")
+    assert "No such file or directory" in result.stderr
+    assert not service.calls
