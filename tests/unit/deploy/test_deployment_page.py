@@ -94,3 +94,13 @@ def test_the_changelog_says_what_an_upgrade_needs_where_callers_had_no_keys() ->
     assert "NEOSERVE_API_KEYS_FILE" in changed
     assert "NEOSERVE_INSECURE=1" in changed
     assert "`neoserve-keys`" in changed
+
+
+def test_the_page_names_the_room_that_a_worker_has_for_a_model_of_the_hub() -> None:
+    [worker] = (
+        each
+        for each in map(yaml.safe_load, render("k8s/base"))
+        if (each["kind"], each["metadata"]["name"]) == ("Deployment", "worker")
+    )
+    [room] = worker["spec"]["template"]["spec"]["volumes"]
+    assert f"its pod has {room['emptyDir']['sizeLimit'].replace('Mi', ' MiB')}" in text("docs/deployment.md")
