@@ -104,3 +104,10 @@ def test_the_page_names_the_room_that_a_worker_has_for_a_model_of_the_hub() -> N
     )
     [room] = worker["spec"]["template"]["spec"]["volumes"]
     assert f"its pod has {room['emptyDir']['sizeLimit'].replace('Mi', ' MiB')}" in text("docs/deployment.md")
+
+
+def test_the_file_that_is_applied_alone_says_which_secret_it_needs() -> None:
+    said, made = re.fullmatch(r"((?:#[^\n]*\n)+)(.*)", text("k8s/deployment.yaml"), re.S).groups()  # type: ignore[union-attr]
+    assert "`neoserve-keys`" in said
+    # Nothing of the first object has become part of what is said.
+    assert {(each["apiVersion"], each["kind"]) for each in yaml.safe_load_all(made)} >= {("v1", "ConfigMap")}
