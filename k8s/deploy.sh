@@ -4,7 +4,7 @@
 #   k8s/deploy.sh OVERLAY API_IMAGE WORKER_IMAGE
 #
 # KUBECONFIG names the cluster. Exit code: 0 it serves; 1 it does not, and what ran before runs again; 2 that does not
-# either, or there was nothing before, and somebody has to look; 64 wrong usage.
+# either, or there was nothing before, and somebody has to look; 64 wrong usage, or an overlay that takes other images.
 set -euo pipefail
 
 if (($# != 3)) || [[ -z $1 || -z $2 || -z $3 ]]; then
@@ -44,20 +44,29 @@ serves() {
 
 # To a revision by its number: a part that this release did not change must not go back beyond it.
 go_back() {
-    local part now
+    local part now back=yes
     for part in "${parts[@]}"; do
         now=$(revision "$part")
         if [[ -z ${before[$part]} ]]; then
             echo "deploy: $part did not run before, so there is nothing to go back to" >&2
             return 1
         elif [[ $now != "${before[$part]}" ]]; then
-            kube rollout undo "deployment/$part" --to-revision "${before[$part]}"
+            kube rollout undo "deployment/$part" --to-revision "${before[$part]}" || back=
         fi
     done
-    wait_for_rollouts && serves
+    # One that stays where it is may well serve by now; it is not what ran before.
+    wait_for_rollouts && serves && [[ -n $back ]]
 }
 
 kustomize edit set image "neoserve-api=$api_image" "neoserve-worker=$worker_image"
+# An overlay below this one that has renamed an image would leave nothing for that to find.
+rendered=$(kubectl kustomize .)
+for image in "$api_image" "$worker_image"; do
+    if [[ $rendered$'\n' != *"image: $image"$'\n'* ]]; then
+        echo "deploy: $overlay does not take $image; is another one named in an overlay below it? Nothing was applied" >&2
+        exit 64
+    fi
+done
 
 if kubectl apply --kustomize . && wait_for_rollouts && serves; then
     echo "deploy: $api_image and $worker_image serve"

@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 NOTE = "# Made by `make manifests` from {source}; a change is made there.\n"
 
+FIRST = '# No API pod starts without the Secret `neoserve-keys`: docs/deployment.md, "In production".\n'
+
 #: Of one namespace: our series, and those that any other scraped pod has too.
 _OURS = re.compile(r"\b((?:neoserve|redis)_\w+|up)\b(?:\{([^}]*)\})?")
 
@@ -73,7 +75,7 @@ def written() -> dict[str, str]:
     ]  # fmt: skip
     return {
         "k8s/service.yaml": NOTE.format(source="k8s/base") + "---\n".join(services),
-        "k8s/deployment.yaml": NOTE.format(source="k8s/base") + "---\n".join(pods),
+        "k8s/deployment.yaml": NOTE.format(source="k8s/base") + FIRST + "---\n".join(pods),
         "k8s/components/prometheus-operator/rules.yaml": NOTE.format(source="alert_rules.yml")
         + yaml.dump(prometheus_rule(), Dumper=_Dumper, sort_keys=False, width=120),
     }

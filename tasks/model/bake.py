@@ -34,7 +34,9 @@ def _copy(folder: Path, target: Path) -> None:
     target.mkdir(parents=True)
     for pattern in HUB_FILES:
         for file in folder.glob(pattern):
-            shutil.copy(file, target)
+            # Not with its rights: safetensors lets the owner alone read weights, who is not in the image.
+            shutil.copyfile(file, target / file.name)
+            (target / file.name).chmod(0o644)
 
 
 def main(arguments: Sequence[str]) -> str | None:

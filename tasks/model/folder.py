@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,16 @@ def _shards(index: Path) -> list[str]:
 
 def _check_weights(file: Path) -> None:
     try:
+        # safetensors would say of a file of somebody else's that there is none.
+        file.open("rb").close()
         # Opening compares the sizes that the header promises with the file's.
         with safe_open(file, framework="pt"):
             pass
+    except PermissionError:
+        raise ModelError(
+            f"{file} may not be read by user {os.getuid()}, as whom this runs: give others the right with"
+            f" `chmod -R a+rX {file.parent}`"
+        ) from None
     except (SafetensorError, OSError) as error:
         raise ModelError(
             f"{file} is missing, truncated or damaged ({reason(error)}): fetch or save it again"

@@ -42,6 +42,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "tasks/model/stories", folder / "models/tales")
+    # As safetensors saves weights. The image runs as another user.
+    (folder / "models/tales/model.safetensors").chmod(0o600)
     return folder
 
 

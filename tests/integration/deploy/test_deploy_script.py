@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.manifests import render
+
 ROOT = Path(__file__).resolve().parents[3]
 
 API, WORKER = "ghcr.io/x/neoserve-api@sha256:aa", "ghcr.io/x/neoserve-worker@sha256:bb"
@@ -30,6 +32,8 @@ for pattern in filter(None, fails):
         fails.remove(pattern)
         (folder / "fails").write_text("\\n".join(fails))
         sys.exit(1)
+if call == "kustomize .":
+    print((folder / "rendered").read_text())
 if "apply --kustomize" in call:
     (folder / "applied").touch()
 if asked := re.search("get deployment (\\\\w+)", call):
@@ -48,9 +52,16 @@ class Cluster:
     folder: Path
     calls: list[str] = field(default_factory=list)
 
-    def deploy(self, *arguments: str, fails: str = "", revisions: str = "api 4 5\nworker 7 8\n") -> int:
+    def deploy(
+        self,
+        *arguments: str,
+        fails: str = "",
+        revisions: str = "api 4 5\nworker 7 8\n",
+        images: tuple[str, ...] = (API, WORKER),
+    ) -> int:
         (self.folder / "fails").write_text(f"{fails}\n")
         (self.folder / "revisions").write_text(revisions)
+        (self.folder / "rendered").write_text("".join(f"      - image: {each}\n" for each in images))
         environment = os.environ | {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"}
         done = subprocess.run(
             [self.folder / "k8s/deploy.sh", *(arguments or ("production", API, WORKER))],
@@ -93,7 +104,7 @@ def test_a_release_that_serves_is_left_alone(cluster: Cluster) -> None:
 
 def test_every_call_that_has_a_namespace_names_that_of_the_overlay(cluster: Cluster) -> None:
     cluster.deploy(fails="get --raw")
-    calls = [call for call in cluster.calls if call.startswith("kubectl") and "apply" not in call]
+    calls = [call for call in cluster.calls if re.match("kubectl (?!apply|kustomize)", call)]
     assert all(call.startswith("kubectl --namespace neoserve ") for call in calls)
 
 
@@ -135,3 +146,21 @@ def test_when_what_was_there_does_not_come_back_somebody_has_to_look(cluster: Cl
 def test_without_both_images_nothing_is_touched(cluster: Cluster, arguments: tuple[str, ...]) -> None:
     assert cluster.deploy(*arguments) == 64
     assert cluster.calls == []
+
+
+def test_a_step_back_that_is_refused_is_not_said_to_have_been_made(cluster: Cluster) -> None:
+    # By then the release may serve, as the one that failed to for a moment.
+    assert cluster.deploy(fails="get --raw\nrollout undo deployment/api") == 2
+    assert cluster.said("rollout undo deployment/worker")
+
+
+def test_an_overlay_that_takes_other_images_is_not_applied(cluster: Cluster) -> None:
+    # ../production names a registry: in production-operators there is no neoserve-api any more.
+    images = (API, "registry/neoserve-worker:1")
+    assert cluster.deploy("production-operators", API, WORKER, images=images) == 64
+    assert not cluster.said("apply")
+
+
+def test_images_stand_in_a_rendered_overlay_as_the_script_looks_for_them() -> None:
+    lines = {each.strip(" -") for each in "".join(render("k8s/overlays/production")).splitlines()}
+    assert {"image: neoserve-api:0.1.0", "image: neoserve-worker:0.1.0"} <= lines

@@ -11,7 +11,7 @@ import yaml
 
 from tests.manifests import render
 
-from .files import ROOT, text
+from .files import ROOT, services, text
 
 UNITS = {"m": 0.001, "": 1, "Mi": 2**20, "Gi": 2**30}
 
@@ -60,3 +60,54 @@ def test_the_autoscalers_have_the_bounds_that_the_page_names() -> None:
         row = re.search(rf"^\| `k8s/components/{name}` \| (\d+) to (\d+) ", text("docs/deployment.md"), re.M)
         assert row is not None, name
         assert [int(each) for each in row.groups()] == [spec[least], spec[most]]
+
+
+def test_every_secret_of_production_stands_with_what_has_to_be_set_up() -> None:
+    named = set(
+        re.findall(
+            r"secretName: (\S+)|secretKeyRef:\s+key: \S+\s+name: (\S+)",
+            "".join(render("k8s/overlays/production")),
+        )
+    )
+    secrets = {one or other for one, other in named}
+    assert secrets == {"neoserve-keys", "neoserve-redis"}
+    [to_set_up] = re.findall(
+        r"^What you have to set up:\n(.*?)^No job", text("docs/deployment.md"), re.M | re.S
+    )
+    for place in (
+        to_set_up,
+        text("docs/deployment.md").partition("### In production")[2].partition("### ")[0],
+    ):
+        assert {each for each in secrets if each in place} == secrets
+
+
+def test_the_page_names_the_settings_that_a_file_beside_compose_cannot_change() -> None:
+    fixed = {name for part in ("api", "worker") for name in services()[part]["environment"]}
+    [said] = re.findall(
+        r"takes them over\. (.*?) stand in `docker-compose.yml`", text("docs/deployment.md"), re.S
+    )
+    assert set(re.findall(r"`(\w+)`", said)) == fixed
+
+
+def test_the_changelog_says_what_an_upgrade_needs_where_callers_had_no_keys() -> None:
+    changed = text("CHANGELOG.md").partition("### Changed")[2]
+    assert "NEOSERVE_API_KEYS_FILE" in changed
+    assert "NEOSERVE_INSECURE=1" in changed
+    assert "`neoserve-keys`" in changed
+
+
+def test_the_page_names_the_room_that_a_worker_has_for_a_model_of_the_hub() -> None:
+    [worker] = (
+        each
+        for each in map(yaml.safe_load, render("k8s/base"))
+        if (each["kind"], each["metadata"]["name"]) == ("Deployment", "worker")
+    )
+    [room] = worker["spec"]["template"]["spec"]["volumes"]
+    assert f"its pod has {room['emptyDir']['sizeLimit'].replace('Mi', ' MiB')}" in text("docs/deployment.md")
+
+
+def test_the_file_that_is_applied_alone_says_which_secret_it_needs() -> None:
+    said, made = re.fullmatch(r"((?:#[^\n]*\n)+)(.*)", text("k8s/deployment.yaml"), re.S).groups()  # type: ignore[union-attr]
+    assert "`neoserve-keys`" in said
+    # Nothing of the first object has become part of what is said.
+    assert {(each["apiVersion"], each["kind"]) for each in yaml.safe_load_all(made)} >= {("v1", "ConfigMap")}

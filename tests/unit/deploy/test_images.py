@@ -18,6 +18,7 @@ from .files import (
     image_environment,
     instructions,
     services,
+    stages,
     text,
     version,
 )
@@ -80,6 +81,17 @@ def test_packages_are_locked_and_installed_before_the_code_is_copied(part: str) 
 @both
 def test_no_line_makes_the_build_fetch_its_syntax(part: str) -> None:
     assert "# syntax=" not in text(DOCKERFILES[part])
+
+
+@both
+def test_rights_of_the_checkout_do_not_come_into_the_image(part: str) -> None:
+    # A strict umask, or safetensors, leaves files for their owner alone; the image has another user.
+    copies = [rest for word, rest in final_stage(part) if word == "COPY"]
+    assert all(each.startswith("--from=") for each in copies)
+    for stage in stages(part):
+        name = stage[0][1].rpartition(" AS ")[2]
+        if f"--from={name} /app /app" in copies:
+            assert any(word == "RUN" and rest.startswith("chmod -R a+rX .") for word, rest in stage), name
 
 
 @both

@@ -39,6 +39,14 @@ def test_only_what_the_hub_would_be_asked_for_is_taken(models: Path) -> None:
     assert not taken & {"pytorch_model.bin", "train.py", "notes.txt"}
 
 
+def test_what_its_owner_alone_may_read_is_for_everybody_in_the_image(models: Path) -> None:
+    # As safetensors saves weights; the image runs as another user.
+    (models / "models/small/model.safetensors").chmod(0o600)
+    bake("models/small", "", models / "baked")
+    modes = {each.stat().st_mode & 0o777 for each in (models / "baked/models/small").iterdir()}
+    assert modes == {0o644}
+
+
 def test_the_shipped_model_is_with_the_code(tmp_path: Path) -> None:
     bake("stories", "", tmp_path / "baked")
     assert list((tmp_path / "baked").iterdir()) == []

@@ -160,6 +160,21 @@ def test_a_broken_folder_is_one_clear_error(
     assert caught.value.code == "model_not_loadable"
 
 
+def test_weights_that_this_user_may_not_read_are_not_said_to_be_missing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Path.open
+
+    def refused(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.name == "model.safetensors":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(ModelError, match=r"may not be read by user \d+, .* `chmod -R a\+rX"):
+        load(str(folder))
+
+
 def test_a_tokenizer_that_is_much_smaller_than_the_model_is_refused(tmp_path: Path) -> None:
     folder = build_small_model(tmp_path / "model", vocab_size=5000)
     with pytest.raises(ModelError, match="they do not belong together"):
