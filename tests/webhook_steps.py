@@ -16,7 +16,7 @@ def to(host: str = HOST, *events: WebhookEvent) -> Webhook:
 
 
 def claim_deliveries(queue: WebhookQueue, **changes: Any) -> list[DueDelivery]:
-    values: dict[str, Any] = {"most": 100, "most_per_host": 100, "max_attempts": 11, "busy": {}}
+    values: dict[str, Any] = {"most": 100, "room": {HOST: 100}, "max_attempts": 11}
     return queue.claim(**{**values, **changes})
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
+import time
 from typing import Protocol
 
 import redis
 
+from api.webhooks.pace import Pace
 from api.webhooks.schedule import MAX_ATTEMPTS
 from api.webhooks.sender import Attempt
 from tasks.jobs.errors import JobsError
@@ -21,9 +22,8 @@ logger = logging.getLogger(__name__)
 #: So late a delivery begins at most, where there is room.
 LOOK_SECONDS = 0.5
 
-#: At the same time, of this process: a host that is slow keeps some of them, and never all.
-MAX_DELIVERIES = 64
-MAX_DELIVERIES_PER_HOST = 4
+#: At the same time, of this process; most of these threads only wait for an answer.
+MAX_DELIVERIES = 128
 
 #: How long a process that ends waits for the answers to what it has sent.
 STOP_SECONDS = 6.0
@@ -41,13 +41,13 @@ class WebhookDeliverer(StoppableThread):
         self._queue = queue
         self._sender = sender
         self._lock = threading.Condition()
-        self._busy: Counter[str] = Counter()
+        self._pace = Pace()
         self._wake = threading.Event()
 
     def stop(self) -> None:
         super().stop()
         with self._lock:
-            self._lock.wait_for(lambda: not self._busy, STOP_SECONDS)
+            self._lock.wait_for(lambda: not self._pace.num_under_way, STOP_SECONDS)
 
     def _interrupt(self) -> None:
         self._wake.set()
@@ -69,18 +69,16 @@ class WebhookDeliverer(StoppableThread):
 
     def _begin_due(self) -> None:
         with self._lock:
-            busy = dict(self._busy)
-        room = MAX_DELIVERIES - sum(busy.values())
-        if room <= 0:
+            most, room = MAX_DELIVERIES - self._pace.num_under_way, self._pace.room()
+        if most <= 0:
             return
-        for due in self._queue.claim(
-            most=room, most_per_host=MAX_DELIVERIES_PER_HOST, max_attempts=MAX_ATTEMPTS, busy=busy
-        ):
+        for due in self._queue.claim(most=most, room=room, max_attempts=MAX_ATTEMPTS):
             with self._lock:
-                self._busy[due.webhook.host] += 1
+                self._pace.begin(due.webhook.host)
             threading.Thread(target=self._deliver, args=(due,), name="webhook", daemon=True).start()
 
     def _deliver(self, due: DueDelivery) -> None:
+        started = time.monotonic()
         try:
             attempt = self._sender.send(due)
             _log(due, attempt)
@@ -95,7 +93,7 @@ class WebhookDeliverer(StoppableThread):
             logger.warning(LogLine(f"a delivery of {due.id} is sent again: {error}", job_id=due.id))
         finally:
             with self._lock:
-                self._busy -= Counter([due.webhook.host])  # Hosts with nothing to do leave.
+                self._pace.end(due.webhook.host, time.monotonic() - started)
                 self._lock.notify_all()
             self._wake.set()
 

@@ -48,16 +48,14 @@ class WebhookQueue:
         self,
         *,
         most: int,
-        most_per_host: int,
+        room: Mapping[str, int],
         max_attempts: int,
-        busy: Mapping[str, int],
         lease_seconds: float = DELIVERY_LEASE_SECONDS,
     ) -> list[DueDelivery]:
-        """At most `most` deliveries, and for each host as many as `most_per_host` leaves beside those that
-        the caller is `busy` with."""
-        flat: list[Argument] = [part for pair in busy.items() for part in pair]
+        """At most `most` deliveries, to each host that `room` names at most so many, to any other one."""
+        flat: list[Argument] = [part for pair in room.items() for part in pair]
         lease_ms = round(lease_seconds * 1000)
-        answer = self._scripts.run("webhook_claim", lease_ms, most, most_per_host, max_attempts, *flat)
+        answer = self._scripts.run("webhook_claim", lease_ms, most, max_attempts, *flat)
         return [each for each in map(_decode, answer) if each is not None]
 
     def settle(

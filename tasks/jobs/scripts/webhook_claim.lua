@@ -1,12 +1,12 @@
 -- needs: deliveries
--- ARGV: namespace, lease in ms, deliveries at most, of these at most to one host, attempts at most, then of every host
--- that the caller is busy with: itself, its deliveries.
+-- ARGV: namespace, lease in ms, deliveries at most, attempts at most, then hosts, each with how many it may get at most; any
+-- other may get one.
 -- Answer: for every delivery that is now the caller's: id, event, attempt, 'job' or 'batch', the record.
-local lease_ms, room, per_host, max_attempts = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local lease_ms, most, max_attempts = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 -- More than one caller can be busy with.
 local HOSTS = 200
-local answer, busy = {}, {}
-for i = 6, #ARGV, 2 do busy[ARGV[i]] = tonumber(ARGV[i + 1]) end
+local answer, room = {}, {}
+for i = 5, #ARGV, 2 do room[ARGV[i]] = tonumber(ARGV[i + 1]) end
 
 local function take(host, member)
   local id, event = string.match(member, '^(.*):(%l+)$')
@@ -28,7 +28,7 @@ end
 
 expect('zset', key('webhook_hosts'))
 for _, host in ipairs(redis.call('ZRANGEBYSCORE', key('webhook_hosts'), '-inf', now, 'LIMIT', 0, HOSTS)) do
-  local free = math.min(per_host - (busy[host] or 0), room - #answer)
+  local free = math.min(room[host] or 1, most - #answer)
   if free > 0 then
     local due = redis.pcall('ZRANGEBYSCORE', key('webhooks', host), '-inf', now, 'LIMIT', 0, free)
     for _, member in ipairs(due.err and {} or due) do take(host, member) end

@@ -177,11 +177,11 @@ def test_a_host_gets_no_more_than_its_share(store: JobStore, queue: WebhookQueue
         store.cancel(f"slow-{i}")
     submit(store, "good", webhook=to())
     store.cancel("good")
-    first = claim_deliveries(queue, most_per_host=4)
+    first = claim_deliveries(queue, room={"slow.example.com": 4})
     assert [due.webhook.host for due in first] == ["slow.example.com"] * 4 + [HOST]
-    assert claim_deliveries(queue, most_per_host=4, busy={"slow.example.com": 4}) == []
-    assert len(claim_deliveries(queue, most_per_host=4, busy={"slow.example.com": 3})) == 1
-    assert len(claim_deliveries(queue, most=2)) == 2
+    assert claim_deliveries(queue, room={"slow.example.com": 0}) == []
+    assert len(claim_deliveries(queue, room={})) == 1
+    assert len(claim_deliveries(queue, most=2, room={"slow.example.com": 4})) == 2
 
 
 def test_the_end_of_a_batch_is_told_once(store: JobStore, batches: BatchStore, queue: WebhookQueue) -> None:
@@ -296,5 +296,5 @@ def test_the_stats_know_how_many_wait_and_how_late_the_first_is(store: JobStore,
     stats = store.stats()
     assert stats.num_webhooks == 3
     assert 40 <= stats.webhooks_late_seconds < 100
-    claim_deliveries(queue)
+    claim_deliveries(queue, room={"host-0.example.com": 2})
     assert (store.stats().num_webhooks, store.stats().webhooks_late_seconds) == (3, 0)
