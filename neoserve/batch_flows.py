@@ -10,7 +10,7 @@ from typing import Any
 
 from neoserve import requests
 from neoserve.batch import Batch, BatchItem
-from neoserve.decode import Page
+from neoserve.decode import Page, reading
 from neoserve.effects import Call, Emit, Flow, Read
 from neoserve.errors import NotEnded, Unreachable
 from neoserve.exchange import ask_for, open_body
@@ -74,7 +74,9 @@ def results(batch_id: str, persistence: Persistence) -> Flow[None]:
         yield from open_body(call, patience)
         lines = Lines()
         while isinstance(piece := (yield Read()), bytes):
-            for item in (BatchItem.read(json.loads(line)) for line in lines.take(piece)):
+            with reading():
+                items = [BatchItem.read(json.loads(line)) for line in lines.take(piece)]
+            for item in items:
                 if item.index == told:
                     told += 1
                     patience.restore()

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from neoserve.errors import UnexpectedAnswer
+
 Json = Mapping[str, Any]
 T = TypeVar("T")
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Around what takes an answer to pieces: another program at the address may have sent any JSON.
+
+    Raises UnexpectedAnswer.
+    """
+    try:
+        yield
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        raise UnexpectedAnswer("The address answered, but not as NeoServe does.") from None
 
 
 def as_time(value: Any) -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from neoserve.decode import Json
+from neoserve.decode import Json, reading
 from neoserve.effects import Answer, Call, Flow, Open, Outcome
 from neoserve.errors import NeoServeError, UnexpectedAnswer, Unreachable
 from neoserve.patience import Patience
@@ -34,12 +34,10 @@ def ask(call: Call, patience: Patience) -> Flow[Json]:
 
 
 def ask_for(read: Callable[[Json], T], call: Call, patience: Patience) -> Flow[T]:
-    """What `read` makes of that object: another program at the address may have sent any other."""
+    """What `read` makes of that object."""
     raw = yield from ask(call, patience)
-    try:
+    with reading():
         return read(raw)
-    except (AttributeError, LookupError, TypeError, ValueError):
-        raise UnexpectedAnswer("The address answered, but not as NeoServe does.") from None
 
 
 def read_object(answer: Answer) -> Json:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from neoserve.decode import reading
+
 
 class Lines:
     """Splits at line feeds alone: a JSON text may hold what else Unicode counts as the end of a line."""
@@ -37,7 +39,8 @@ class EventParser:
         self._fields: dict[str, str] = {}
 
     def take(self, piece: bytes) -> list[Sent]:
-        return [sent for line in self._lines.take(piece) if (sent := self._take_line(line.decode()))]
+        with reading():
+            return [sent for line in self._lines.take(piece) if (sent := self._take_line(line.decode()))]
 
     def _take_line(self, line: str) -> Sent | None:
         if line:

@@ -6,6 +6,7 @@ from typing import Any
 
 from neoserve import errors
 from neoserve.batch import Batch
+from neoserve.decode import reading
 from neoserve.effects import Answer
 from neoserve.errors import FieldError, JobFailed, NeoServeError, UnexpectedAnswer
 from neoserve.job import Job
@@ -34,9 +35,10 @@ def error_of(answer: Answer) -> NeoServeError:
     """The error that this answer stands for."""
     problem = answer.json
     if isinstance(problem, dict) and "code" in problem:
-        return problem_error(
-            problem, answer.status, seconds(answer.headers), answer.headers.get("x-request-id")
-        )
+        with reading():
+            return problem_error(
+                problem, answer.status, seconds(answer.headers), answer.headers.get("x-request-id")
+            )
     if answer.status >= 500 or answer.status == 429:  # of a proxy before the service
         return family(answer.status, "")(
             f"The service's address answered {answer.status}.",

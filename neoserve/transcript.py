@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from neoserve.decode import reading
 from neoserve.events import Done, Event, Queued, Started, Token
 from neoserve.job import Job
 from neoserve.lines import Sent
@@ -27,7 +28,8 @@ class Transcript:
 
     def take(self, sent: Sent) -> Iterator[Event]:
         """Raises what an `error` event stands for."""
-        yield from self._events(sent.name, sent.data)
+        with reading():
+            yield from self._events(sent.name, sent.data)
         # After it was told, and not before: whoever stops in between comes back to it.
         self.last_id = sent.id or self.last_id
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from neoserve import NotEnded, Unreachable, batch_flows
+from neoserve import NotEnded, UnexpectedAnswer, Unreachable, batch_flows
 from tests.unit.neoserve.network import Network, batch_json, problem
 
 BROKEN = Unreachable("The connection broke.")
@@ -64,6 +64,13 @@ def test_results_that_broke_off_are_read_on_and_told_once(cut: bytes, end: list[
     network = Network().says(200, batch_json()).sends(cut, *end).sends(item(0), item(1))
     items = network.each(batch_flows.results("batch_1", network.persistence))
     assert [each.index for each in items] == [0, 1]
+
+
+@pytest.mark.parametrize("line", [b"{}\n", b"[]\n", b"<html>\n"])
+def test_results_of_another_program_are_none(line: bytes) -> None:
+    network = Network().says(200, batch_json()).sends(line)
+    with pytest.raises(UnexpectedAnswer):
+        network.each(batch_flows.results("batch_1", network.persistence))
 
 
 def test_a_batch_that_has_not_ended_in_time_comes_with_the_error() -> None:

@@ -58,7 +58,9 @@ def test_a_job_in_the_wrong_state_has_not_failed(code: str) -> None:
     assert error.job is not None
 
 
-@pytest.mark.parametrize("body", ["hello", [], {}, None])
+@pytest.mark.parametrize(
+    "body", ["hello", [], {}, None, {"code": "x", "errors": [1]}, {"code": "x", "job": {}}]
+)
 def test_another_program_at_the_address_is_recognised(body: object) -> None:
     assert type(error_of(answer(404, body))) is neoserve.UnexpectedAnswer
 

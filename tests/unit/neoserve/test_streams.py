@@ -121,6 +121,20 @@ def test_an_answer_that_is_no_stream_is_none() -> None:
         stream(Network().sends(b"<html>", content_type="text/html"))
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"event: token\ndata: {}\n\n",
+        b"event: token\ndata: {\n\n",
+        b"event: done\ndata: []\n\n",
+        b"retry: x\n\n",
+    ],
+)
+def test_events_of_another_program_are_none(data: bytes) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        stream(Network().sends(data))
+
+
 def test_a_reader_gives_up_when_the_service_stays_away() -> None:
     network = Network().sends(token("a", "1-1"), BROKEN, location=LOCATION).breaks(times=40)
     with pytest.raises(Unreachable):
