@@ -68,7 +68,9 @@ class Keyring:
         except (OSError, ValueError) as error:
             logger.error("%s cannot be used, and its keys stay as they were: %s", path, error)
         else:
-            logger.info("%s has changed: %d keys are valid", path, len(self._of_file))
+            # None at all shuts everybody out: meant, or a file that was emptied to be written anew.
+            level = logging.INFO if self._of_file else logging.WARNING
+            logger.log(level, "%s has changed: %d keys are valid", path, len(self._of_file))
 
 
 def keyring_of(settings: ApiSettings) -> Keyring:

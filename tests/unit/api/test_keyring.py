@@ -49,6 +49,17 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     assert ring.owner(OTHER_KEY) == "team-b"
 
 
+def test_a_file_that_is_emptied_shuts_everybody_out_and_warns(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "keys"
+    file.write_text(ENTRY.line())
+    ring = Keyring([], file)
+    file.write_text("")
+    assert ring.owner(KEY) is None
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
 def test_a_file_as_a_secret_volume_has_it_is_read_again_when_its_link_moves(tmp_path: Path) -> None:
     for name, entry in (("first", ENTRY), ("second", OTHER)):
         (tmp_path / name).mkdir()
