@@ -24,9 +24,9 @@ def service_url(deployment: Deployment) -> str:
 
 @pytest.fixture
 def prompts(tmp_path: Path) -> Path:
-    """Some five seconds of work, since a batch takes turns."""
+    """Some ten seconds of work, since a batch takes turns."""
     file = tmp_path / "prompts.jsonl"
-    items = [{"text": f"Tale {number}", "max_new_tokens": 150} for number in range(NUM_PROMPTS)]
+    items = [{"text": f"Tale {number}", "max_new_tokens": 300} for number in range(NUM_PROMPTS)]
     file.write_text("".join(json.dumps(item) + "\n" for item in items))
     return file
 
