@@ -32,7 +32,7 @@ FAMILIES: dict[int, type[NeoServeError]] = {
 
 
 def error_of(answer: Answer) -> NeoServeError:
-    """The error that this answer stands for."""
+    """The error that this answer stands for. Raises UnexpectedAnswer for what only looks like one of ours."""
     problem = answer.json
     if isinstance(problem, dict) and "code" in problem:
         with reading():

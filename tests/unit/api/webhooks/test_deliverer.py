@@ -14,12 +14,12 @@ import pytest
 from api.webhooks import deliverer
 from api.webhooks.deliverer import WebhookDeliverer
 from api.webhooks.receivers import Receivers
-from api.webhooks.sender import WebhookSender
+from api.webhooks.sender import Attempt, WebhookSender
 from api.webhooks.settings import parse_receivers
 from tasks.jobs.batch_store import BatchStore
 from tasks.jobs.store import JobStore
 from tasks.jobs.webhook import Webhook, WebhookDelivery
-from tasks.jobs.webhook_queue import Settlement, WebhookQueue
+from tasks.jobs.webhook_queue import DueDelivery, Settlement, WebhookQueue
 from tests.batch_steps import submit_batch
 from tests.hook_receiver import OK, HookReceiver, answer
 from tests.job_steps import claim, finish, step, submit
@@ -155,6 +155,36 @@ def test_a_slow_receiver_delays_nobody(store: JobStore) -> None:
     assert {each.headers["webhook-id"] for each in good.received} == {
         f"good-{i}_completed" for i in range(100)
     }
+
+
+class Hanging:
+    """Sends to `good` alone; to any other host it hangs until it is told to stop."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.told: list[str] = []
+
+    def send(self, due: DueDelivery) -> Attempt:
+        if due.webhook.host != "good":
+            self.stop.wait(30)
+        else:
+            self.told.append(due.id)
+        return Attempt(settlement=Settlement.DELIVERED, status=200)
+
+
+def test_a_hundred_slow_receivers_delay_nobody_either(store: JobStore) -> None:
+    for i in range(300):
+        end_one(store, f"slow-{i}", f"https://slow-{i % 100}/")
+    for i in range(30):
+        end_one(store, f"good-{i}", "https://good/")
+    sender = Hanging()
+    running = WebhookDeliverer(WebhookQueue(store.client, store.namespace), sender)
+    running.start()
+    try:
+        wait_until(lambda: len(sender.told) == 30, "all good ones are told")
+    finally:
+        sender.stop.set()
+        running.stop()
 
 
 def test_the_log_names_the_host_and_nothing_else_of_an_address(
