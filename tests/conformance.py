@@ -99,8 +99,8 @@ class Fuzzer:
     def run(self, num_cases: int) -> Figures:
         """At least so many, spread over all operations, fitting and not."""
         strategies = list(self._strategies())
-        share = -(-num_cases // len(strategies))
-        while self.figures.num_cases < num_cases:
+        while (missing := num_cases - self.figures.num_cases) > 0:
+            share = -(-missing // len(strategies))
             for number, strategy in enumerate(strategies):
                 self._generate(strategy, share, self.figures.seed + number + self.figures.num_cases)
         return self.figures
