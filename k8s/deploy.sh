@@ -39,7 +39,12 @@ wait_for_rollouts() {
 
 # Through the Service, as clients come. Workers are consuming: their rollout waits for that.
 serves() {
-    kube get --raw "/api/v1/namespaces/$namespace/services/api:http/proxy/readyz" >/dev/null
+    local try
+    for try in 1 2 3; do # One that is lost on its way is no reason to go back.
+        kube get --raw "/api/v1/namespaces/$namespace/services/api:http/proxy/readyz" >/dev/null && return
+        ((try == 3)) || sleep 2
+    done
+    return 1
 }
 
 # To a revision by its number: a part that this release did not change must not go back beyond it.

@@ -46,6 +46,9 @@ KUSTOMIZE = """#!/bin/sh
 echo "kustomize $*" >> {folder}/calls
 """
 
+#: As often as it is looked whether a release serves.
+DOES_NOT_SERVE = "\n".join(["get --raw"] * 3)
+
 
 @dataclass
 class Cluster:
@@ -83,7 +86,7 @@ class Cluster:
 def cluster(tmp_path: Path) -> Cluster:
     shutil.copytree(ROOT / "k8s", tmp_path / "k8s")
     (tmp_path / "bin").mkdir()
-    for name, text in (("kubectl", KUBECTL), ("kustomize", KUSTOMIZE)):
+    for name, text in (("kubectl", KUBECTL), ("kustomize", KUSTOMIZE), ("sleep", "#!/bin/sh")):
         program = tmp_path / "bin" / name
         program.write_text(text.format(python=sys.executable, folder=str(tmp_path)))
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
@@ -102,15 +105,21 @@ def test_a_release_that_serves_is_left_alone(cluster: Cluster) -> None:
     assert not cluster.said("undo")
 
 
+@pytest.mark.parametrize("fails", ["get --raw", "get --raw\nget --raw"])
+def test_a_look_that_is_lost_on_its_way_undoes_nothing(cluster: Cluster, fails: str) -> None:
+    assert cluster.deploy(fails=fails) == 0
+    assert not cluster.said("rollout undo")
+
+
 def test_every_call_that_has_a_namespace_names_that_of_the_overlay(cluster: Cluster) -> None:
-    cluster.deploy(fails="get --raw")
+    cluster.deploy(fails=DOES_NOT_SERVE)
     calls = [call for call in cluster.calls if re.match("kubectl (?!apply|kustomize)", call)]
     assert all(call.startswith("kubectl --namespace neoserve ") for call in calls)
 
 
 @pytest.mark.parametrize(
     "fails",
-    ["rollout status deployment/api", "rollout status deployment/worker", "get --raw"],
+    ["rollout status deployment/api", "rollout status deployment/worker", DOES_NOT_SERVE],
 )
 def test_one_that_does_not_come_up_goes_back_to_what_was_there(cluster: Cluster, fails: str) -> None:
     assert cluster.deploy(fails=fails) == 1
@@ -133,12 +142,12 @@ def test_an_apply_that_fails_half_way_goes_back_as_well(cluster: Cluster) -> Non
 
 
 def test_without_anything_before_somebody_has_to_look(cluster: Cluster) -> None:
-    assert cluster.deploy(fails="get --raw", revisions="api - 1\nworker - 1\n") == 2
+    assert cluster.deploy(fails=DOES_NOT_SERVE, revisions="api - 1\nworker - 1\n") == 2
     assert not cluster.said("rollout undo")
 
 
 def test_when_what_was_there_does_not_come_back_somebody_has_to_look(cluster: Cluster) -> None:
-    assert cluster.deploy(fails="get --raw\nget --raw") == 2
+    assert cluster.deploy(fails=f"{DOES_NOT_SERVE}\n{DOES_NOT_SERVE}") == 2
     assert len(cluster.said("rollout undo")) == 2
 
 
@@ -150,7 +159,7 @@ def test_without_both_images_nothing_is_touched(cluster: Cluster, arguments: tup
 
 def test_a_step_back_that_is_refused_is_not_said_to_have_been_made(cluster: Cluster) -> None:
     # By then the release may serve, as the one that failed to for a moment.
-    assert cluster.deploy(fails="get --raw\nrollout undo deployment/api") == 2
+    assert cluster.deploy(fails=f"{DOES_NOT_SERVE}\nrollout undo deployment/api") == 2
     assert cluster.said("rollout undo deployment/worker")
 
 
