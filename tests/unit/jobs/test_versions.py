@@ -90,8 +90,8 @@ def test_a_far_job_is_neither_shown_nor_canceled_nor_found_by_its_key(store: Job
     assert fields(store, "far") == before
 
 
-@every_far_version
-def test_the_reaper_leaves_far_jobs_alone_and_sees_those_behind_them(store: JobStore, version: int) -> None:
+def test_the_reaper_leaves_far_jobs_alone_and_sees_those_behind_them(store: JobStore) -> None:
+    version = FAR[1]
     for number in range(120):
         submit(store, f"held-{number}")
     for taken in claimed_ids(store)[:110]:
