@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,8 +58,11 @@ def real_client(redis_url: str) -> Iterator[redis.Redis]:
 
 
 def pytest_configure() -> None:
-    """What is imported stays until the end. The garbage collector would look through all of it, torch and
-    transformers too, some hundred times: a tenth of the time of all unit tests."""
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What is imported stays until the end. The garbage collector would look through all of it, torch and
+    # transformers too, some hundred times: a tenth of the time of all unit tests.
     gc.disable()
 
 
