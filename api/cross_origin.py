@@ -9,14 +9,16 @@ from flask_cors import CORS
 
 #: What of an answer such a page may read beyond its body.
 EXPOSED = [
-    *("ETag", "Idempotent-Replayed", "Location", "Preference-Applied", "RateLimit", "RateLimit-Policy"),
-    *("Retry-After", "X-Request-Id"),
+    *("ETag", "Idempotent-Replayed", "Link", "Location", "Preference-Applied", "RateLimit"),
+    *("RateLimit-Policy", "Retry-After", "X-Request-Id", "X-Should-Retry"),
 ]
 
 #: What it may send.
 ALLOWED = [
     *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer"),
     *("X-Request-Id", "traceparent"),
+    # OpenAI's client for browsers sends these with every call: its version, and how often it tried.
+    *("User-Agent", r"X-Stainless-[A-Za-z-]+"),
 ]
 
 #: For which a browser need not ask again.

@@ -43,6 +43,7 @@ MESSAGES = {
     "extra_forbidden": "is not a field of this request",
     "missing": "is required",
     "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "too_long": "must have at most {max_length} items",
     "tuple_type": "must be a string or a list of strings",
@@ -179,8 +180,13 @@ def parse_as(kind: type[Parsed], body: Mapping[str, Any]) -> Parsed:
     try:
         return kind.model_validate(body)
     except ValidationError as error:
-        details = error.errors(include_url=False)[:MAX_ERRORS]
-        raise InvalidParameters([describe(each) for each in details]) from None
+        details = [each for each in error.errors(include_url=False) if not follows_from_another(each)]
+        raise InvalidParameters([describe(each) for each in details[:MAX_ERRORS]]) from None
+
+
+def follows_from_another(error: ErrorDetails) -> bool:
+    """A list is too short for pydantic once it has left out the items with mistakes of their own."""
+    return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
 def describe(error: ErrorDetails) -> FieldError:

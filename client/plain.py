@@ -36,6 +36,9 @@ def exit_code(error: NeoServeError) -> int:
 def in_words(error: NeoServeError) -> str:
     # The service's own words advise a header, which nobody can set here.
     words = "The service cannot reach its Redis." if error.code == "store_unavailable" else str(error)
+    if any(each.field == "temperature" for each in error.errors):
+        # Of an option; in a file of prompts the field is that of the line, and the service's word is right.
+        words = words.replace("set do_sample to false", "give --greedy")
     remedy = next((remedy for kind, remedy in REMEDIES if isinstance(error, kind)), "")
     if not remedy and exit_code(error) == AWAY:
         remedy = f"Try again in {error.retry_after:g} s." if error.retry_after else "Try again later."

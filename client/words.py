@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from neoserve import Job
+from dataclasses import asdict
+
+from neoserve import Batch, Job
 
 
 def describe(job: Job) -> str:
@@ -16,3 +18,11 @@ def describe(job: Job) -> str:
     if job.error:
         return f"{job.status}: {job.error.detail} [{job.error.code}]"
     return job.status
+
+
+def describe_batch(batch: Batch) -> str:
+    """How the batch is doing, with the states that its items are in."""
+    counts = {name: number for name, number in asdict(batch.counts).items() if number}
+    total = counts.pop("total", 0)
+    states = ", ".join(f"{number} {name}" for name, number in counts.items())
+    return f"{batch.status}, {batch.counts.ended} of {total} have ended" + (f": {states}" if states else "")

@@ -127,7 +127,8 @@ class CompletionRequest(BaseModel):
     logit_bias: Annotated[
         dict[str, float] | None,
         only({}, because="must be empty: no token can be favored"),
-        WithJsonSchema({"enum": [{}, None]}),
+        # No enum of objects: client generators know none, and would leave out the whole request.
+        WithJsonSchema({"anyOf": [{"type": "object", "maxProperties": 0}, {"type": "null"}]}),
     ] = None
     """Only the empty object."""
     logprobs: Annotated[

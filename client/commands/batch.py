@@ -11,18 +11,15 @@ import click
 
 from client.batch_state import BatchState
 from client.commands.batch_bar import BatchBar
+from client.commands.batch_words import ItemsFailed
 from client.commands.options import url_option
 from client.commands.output import print_json
-from client.errors import ClientError, WrongUsage
+from client.errors import WrongUsage
 from client.service import FOLLOWER_SECONDS, connect
 from neoserve import Batch, NeoServe, RequestRefused
 
 #: Between two looks at a batch whose bar is shown.
 LOOK_SECONDS = 1.0
-
-
-class ItemsFailed(ClientError):
-    """Some items have no result; the others have."""
 
 
 @click.command(short_help="Run every prompt of FILE and write the results.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from itertools import islice
 
 import click
 
 from client.commands.numbers import Count
 from client.commands.options import url_option
+from client.commands.output import print_json_line
 from client.service import connect
 from neoserve import Job
 
@@ -31,7 +31,10 @@ def jobs(states: tuple[str, ...], limit: int, as_json: bool, url: str | None) ->
     with connect(url) as service:
         found = service.jobs(status=states or None, page=min(limit, PAGE))
         for job in islice(found, limit):
-            click.echo(json.dumps(job.raw, ensure_ascii=False) if as_json else line(job))
+            if as_json:
+                print_json_line(job.raw)
+            else:
+                click.echo(line(job))
 
 
 def line(job: Job) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from client.commands.output import print_json_line
 from client.errors import WrongUsage
 from client.key_file import KeyFile
 
@@ -48,9 +49,14 @@ def add(name: str, path: Path | None) -> None:
 
 @keys.command("list", short_help="Show whose keys there are.")
 @file_option
-def show(path: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print an object for each key on a line.")
+def show(path: Path | None, as_json: bool) -> None:
     """Show name, id and day of every key."""
     entries = key_file(path).entries()
+    if as_json:
+        for entry in entries:
+            print_json_line({"name": entry.name, "id": entry.id, "created": entry.created or None})
+        return
     width = max((len(entry.name) for entry in entries), default=0)
     for entry in entries:
         click.echo(f"{entry.name:<{width}}  {entry.id}  {entry.created}".rstrip())

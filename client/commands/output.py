@@ -26,6 +26,11 @@ def print_json(raw: Any) -> None:
     click.echo(json.dumps(raw, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
 
 
+def print_json_line(raw: Any) -> None:
+    """Of several objects, one on each line, to a terminal too."""
+    click.echo(json.dumps(raw, ensure_ascii=False))
+
+
 def how_to_follow(job_id: str, url: str | None) -> str:
     """The command; with the address when that was given as an option."""
     return f"Follow it with: neoserve wait {job_id}{f' --url {url}' if url else ''}"

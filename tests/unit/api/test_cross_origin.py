@@ -41,10 +41,25 @@ def test_a_page_that_is_named_may_send_a_key_and_read_what_it_needs(
     assert "authorization" in allowed.headers["Access-Control-Allow-Headers"].lower()
     answer = client.post("/jobs", json=BODY, headers={"Origin": APP})
     assert answer.headers["Access-Control-Allow-Origin"] == APP
-    assert {"Location", "Retry-After"} <= set(answer.headers["Access-Control-Expose-Headers"].split(", "))
+    readable = set(answer.headers["Access-Control-Expose-Headers"].split(", "))
+    assert {"Link", "Location", "Retry-After", "X-Should-Retry"} <= readable
     assert "Access-Control-Allow-Credentials" not in answer.headers
     other = client.post("/jobs", json=BODY, headers={"Origin": "https://evil.example.com"})
     assert "Access-Control-Allow-Origin" not in other.headers
+
+
+def test_a_page_may_use_openais_client_for_browsers(
+    store: JobStore, ring: RecordingRing, listener: LocalListener
+) -> None:
+    client = make_client(store, ring, listener, APP)
+    sends = ["authorization", "content-type", "user-agent", "x-stainless-os", "x-stainless-retry-count"]
+    asked = {
+        "Origin": APP,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": ", ".join([*sends, "x-other", "other-x-stainless-os"]),
+    }
+    allowed = client.options("/v1/completions", headers=asked)
+    assert allowed.headers["Access-Control-Allow-Headers"].split(", ") == sends
 
 
 @pytest.mark.parametrize("text", ["app.example.com", "https://", "https://a.example/path", "ftp://a.example"])

@@ -57,6 +57,18 @@ def documented_codes(document: Json) -> set[str]:
     return set(re.findall(r"- `(\w+)`: ", json.dumps(document)))
 
 
+def test_every_enum_is_of_plain_values_since_client_generators_know_no_others(document: Json) -> None:
+    def enums(part: Any) -> Iterator[Any]:
+        for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+            yield from enums(each)
+        if isinstance(part, dict) and isinstance(part.get("enum"), list):
+            yield from part["enum"]
+
+    values = list(enums(document))
+    assert values
+    assert not [value for value in values if isinstance(value, dict | list)]
+
+
 def test_it_is_valid_openapi_3_1(document: Json) -> None:
     assert [str(each) for each in OPENAPI_31_VALIDATOR.iter_errors(document)] == []
     assert document["openapi"] == "3.1.0"

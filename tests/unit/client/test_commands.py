@@ -367,3 +367,20 @@ def test_an_output_that_cannot_be_written_is_one_plain_line(service: FakeService
     assert result.stderr.startswith(f"neoserve: {output}.batch")
     assert "No such file or directory" in result.stderr
     assert not service.calls
+
+
+@pytest.mark.parametrize(
+    ("field", "remedy"),
+    [("temperature", "give --greedy"), ("requests.0.temperature", "set do_sample to false")],
+)
+def test_the_remedy_is_one_that_can_be_typed(field: str, remedy: str, service: FakeService) -> None:
+    told = "for the likeliest token each time set do_sample to false"
+    problem = {
+        "code": "invalid_parameter",
+        "detail": f"{field}: {told}",
+        "errors": [{"field": field, "message": told}],
+    }
+    service.answer(422, problem)
+    result = neoserve("submit", "Hello", "--temperature", "0", "--url", service.url)
+    assert result.exit_code == 4
+    assert f"each time {remedy} [invalid_parameter]" in result.stderr

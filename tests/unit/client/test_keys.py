@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,14 @@ def test_a_key_is_rotated_without_a_moment_in_which_none_is_valid(file: Path) ->
 
     assert revoked.stdout == f"revoked {first.split()[1]} of team-a\n"
     assert [ring.owner(old), ring.owner(new)] == [None, "team-a"]
+
+
+def test_the_list_as_json_is_a_line_for_each_key_and_holds_no_hash(file: Path) -> None:
+    run(file, "add", "team-a")
+    run(file, "add", "team-b")
+    words = [line.split() for line in run(file, "list").stdout.splitlines()]
+    lines = [json.loads(line) for line in run(file, "list", "--json").stdout.splitlines()]
+    assert [[each["name"], each["id"], each["created"]] for each in lines] == words
 
 
 def test_the_key_alone_is_on_standard_output(file: Path) -> None:

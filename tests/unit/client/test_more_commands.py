@@ -97,6 +97,33 @@ def test_cancel_says_what_came_of_it(
     assert service.calls == [("DELETE", path, None)]
 
 
+@pytest.mark.parametrize(
+    ("command", "path"), [("status", "/batches/batch_1"), ("wait", "/batches/batch_1?wait=")]
+)
+def test_status_and_wait_know_batches(command: str, path: str, service: FakeService) -> None:
+    service.answer(200, batch_json("completed", succeeded=2))
+    result = neoserve(command, "batch_1", "--url", service.url)
+    assert (result.exit_code, result.stdout) == (0, "completed, 2 of 2 have ended: 2 succeeded\n")
+    assert service.calls[0][1].startswith(path)
+
+
+def test_a_batch_that_lacks_results_fails_only_once_it_has_ended(service: FakeService) -> None:
+    service.answer(200, batch_json("running", succeeded=1, queued=1))
+    service.answer(200, batch_json("canceled", succeeded=1, canceled=1))
+    running = neoserve("status", "batch_1", "--url", service.url)
+    assert (running.exit_code, running.stdout) == (0, "running, 1 of 2 have ended: 1 queued, 1 succeeded\n")
+    canceled = neoserve("status", "batch_1", "--json", "--url", service.url)
+    assert (canceled.exit_code, json.loads(canceled.stdout)["status"]) == (1, "canceled")
+    assert canceled.stderr == "neoserve: 1 of 2 have no result: /batches/batch_1/results says why.\n"
+
+
+def test_a_batch_cannot_be_retried(service: FakeService) -> None:
+    result = neoserve("retry", "batch_1", "--url", service.url)
+    assert result.exit_code == 2
+    assert "neoserve batch" in result.stderr
+    assert service.calls == []
+
+
 def test_retry_prints_the_new_id_alone(service: FakeService, job_json: MakeJob) -> None:
     service.answer(202, job_json("queued", id="job-2"))
     result = neoserve("retry", "job-1", "--url", service.url)

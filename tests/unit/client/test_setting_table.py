@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 
 from click.testing import CliRunner
@@ -46,3 +47,8 @@ def test_the_command_prints_both_forms() -> None:
     assert (
         "NEOSERVE_URL  (default: http://127.0.0.1:8080; client)\n" in runner.invoke(main, ["settings"]).stdout
     )
+
+
+def test_as_json_each_setting_is_an_object_on_a_line() -> None:
+    lines = CliRunner().invoke(main, ["settings", "--json"]).stdout.splitlines()
+    assert [json.loads(line)["name"] for line in lines] == [row.name for row in collect()]

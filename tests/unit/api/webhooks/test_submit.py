@@ -102,6 +102,19 @@ def test_events_that_there_are_not_are_refused(client: FlaskClient, events: Any)
     }
 
 
+@pytest.mark.parametrize(
+    ("events", "mistakes"),
+    [
+        (["ended"], {"webhook_events.0": "must be 'started' or 'completed' (given: \"ended\")"}),
+        ([], {"webhook_events": "must not be empty (given: a list of 0)"}),
+    ],
+)
+def test_one_mistake_in_the_events_is_told_once_and_plainly(
+    events: list[str], mistakes: dict[str, str], client: FlaskClient
+) -> None:
+    assert refusal(client, webhook=URL, webhook_events=events) == mistakes
+
+
 def test_events_without_an_address_are_refused(client: FlaskClient) -> None:
     assert refusal(client, webhook_events=["completed"]) == {"webhook_events": "says nothing without webhook"}
 
