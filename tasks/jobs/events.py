@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,10 +16,11 @@ from tasks.jobs.script import unavailable_as_such
 #: Before the first entry of any stream.
 START = "0-0"
 
-#: The largest that either part of an id may be.
+#: The largest that either part of an id may be. No entry has it, so it can stand for what is behind them all.
 MAX_NUMBER = 2**64 - 1
 
-_ID = re.compile(r"[0-9]{1,19}-[0-9]{1,20}")
+#: Ids as they are told. Redis counts the entries of a millisecond from 0, so only MAX_NUMBER has 20 digits.
+ID_PATTERN = rf"[0-9]{{1,19}}-([0-9]{{1,19}}|{MAX_NUMBER})"
 
 
 class EventKind(StrEnum):
@@ -49,10 +49,6 @@ class Chunk:
     at: Event | None
     events: tuple[Event, ...]
     more: bool  #: There may be further ones by now.
-
-
-def is_event_id(text: str) -> bool:
-    return _ID.fullmatch(text) is not None and max(order(text)) <= MAX_NUMBER
 
 
 def order(event_id: str) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+from tests.abuse.exchange import until_closed
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -83,8 +84,9 @@ class ApiProcess:
     def send(self, data: bytes) -> bytes:
         """The first bytes of the answer to exactly these bytes; the sender then says that it is done."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
-            connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
+            with until_closed():
+                connection.sendall(data)
+                connection.shutdown(socket.SHUT_WR)
             return connection.recv(65536)
 
     def _ready_line(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,7 @@ from tasks.jobs import event_feed
 from tasks.jobs.errors import StoreUnavailable
 from tasks.jobs.event_feed import Feed
 from tasks.jobs.event_hub import EventHub
-from tasks.jobs.events import START, Chunk, EventKind, EventLog, decode_event, is_event_id, order
+from tasks.jobs.events import ID_PATTERN, MAX_NUMBER, START, Chunk, EventKind, EventLog, decode_event, order
 from tasks.jobs.keys import events_key
 from tasks.jobs.store import JobStore
 from tests.job_steps import read_texts
@@ -234,7 +235,10 @@ def test_what_others_write_into_a_stream_is_passed_over(fields: dict[str, str]) 
 
 
 def test_ids_are_recognized_and_ordered() -> None:
-    assert is_event_id("1795386982517-0")
-    for text in ("", "1", "1-", "-1", "a-0", "1-0 ", "1-0\n", "$", "+", "1" * 20 + "-0", "0-" + "1" * 21):
-        assert not is_event_id(text)
+    for text in ("1795386982517-0", "9" * 19 + "-" + "9" * 19, f"1-{MAX_NUMBER}"):
+        assert re.fullmatch(ID_PATTERN, text)
+        assert max(order(text)) <= MAX_NUMBER
+    too_large = ("1" * 20 + "-0", f"0-{MAX_NUMBER + 1}")
+    for text in ("", "1", "1-", "-1", "a-0", "1-0 ", "1-0\n", "$", "+", *too_large):
+        assert not re.fullmatch(ID_PATTERN, text)
     assert order("9-10") > order("9-9") > order("8-99")
