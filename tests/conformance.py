@@ -63,6 +63,7 @@ BEYOND_SCHEMA_WORDS = (
     *("must be the same as n", "is only allowed when stream", "is for one prompt", "is low for a list"),
     "must be 1 when temperature is 0",
     "must have at most",  # Characters of one of several prompts.
+    "bytes as JSON",  # Metadata.
     "an integer of more than 20 digits",  # In metadata.
 )
 
@@ -162,7 +163,7 @@ class Fuzzer:
     def _grant_time(self, case: Case) -> None:
         """A call that waits for a job gets a 504 when the deadline has passed, as it should."""
         deadline = case.body.get("deadline_s") if isinstance(case.body, dict) else None
-        if isinstance(deadline, int | float) and 0.001 <= deadline <= SEVEN_DAYS_SECONDS:
+        if type(deadline) in (int, float) and 0.001 <= deadline <= SEVEN_DAYS_SECONDS:
             case.body["deadline_s"] = 60 + deadline / 2
 
     def _count(self, answer: Any) -> None:
