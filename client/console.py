@@ -13,7 +13,7 @@ _COLOURS = ("cyan", "magenta", "yellow", "blue", "green")
 
 
 class Console:
-    """Thread-safe. Colours only on a terminal, and never where NO_COLOR is set.
+    """Thread-safe. Colours only on a terminal that has them, and never where NO_COLOR is set.
 
     A reader that went away (`neoserve up | head`) is no reason to stop serving: its lines are dropped.
     """
@@ -21,7 +21,8 @@ class Console:
     def __init__(self, stream: IO[str], *, width: int = 8) -> None:
         self._stream = stream
         self._width = width
-        self._coloured = stream.isatty() and not os.environ.get("NO_COLOR")
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        self._coloured = stream.isatty() and not plain
         self._colours: dict[str, str] = {}
         self._lock = threading.Lock()
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from api.exposure import refuse_exposed, refuse_limits_without_keys
 from api.settings import ApiSettings
 from client import ports
 from client.child import ChildSpec
@@ -131,6 +132,8 @@ def make_plan(
 
         merged["NEOSERVE_THREADS"] = str(max(1, num_cores() // workers))
     api = ApiSettings.from_env(merged)
+    refuse_exposed(api, api.host)
+    refuse_limits_without_keys(api)
     api_metrics_port, *worker_metrics_ports = metrics_ports(api, worker, workers)
     return Plan(
         api=api,

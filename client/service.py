@@ -8,7 +8,7 @@ import click
 
 from client.errors import WrongUsage
 from client.settings import ClientSettings
-from neoserve import NeoServe, NeoServeError
+from neoserve import NeoServe, NeoServeError, Unreachable
 
 #: A person waits for the error. It is enough to send once more what was lost with its connection; whoever
 #: waits for a job is more patient by itself.
@@ -25,11 +25,12 @@ class OutageReport:
         self._seconds = 0.0
         self._said = False
 
-    def __call__(self, _error: NeoServeError, seconds: float) -> None:
+    def __call__(self, error: NeoServeError, seconds: float) -> None:
         self._seconds += seconds
         if self._seconds > PATIENCE_SECONDS and not self._said:
             self._said = True
-            click.echo("The service cannot answer now; waiting until it can.", err=True)
+            words = str(error) if isinstance(error, Unreachable) else "The service cannot answer now."
+            click.echo(f"{words} Waiting until it can.", err=True)
 
 
 def connect(url: str | None, patience: float | None = None) -> NeoServe:

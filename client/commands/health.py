@@ -26,9 +26,10 @@ DEGRADED = 1
 @click.pass_context
 def health(ctx: click.Context, watch: bool, as_json: bool, url: str | None) -> None:
     """Show the queue, the models and the workers. Exit code 1 when something is wrong with them."""
-    with connect(url, FOLLOWER_SECONDS if watch else None) as service:
+    with connect(url) as service:
         found = service.health()
-        if watch:
+    if watch:
+        with connect(url, FOLLOWER_SECONDS) as service:
             show_until_interrupted(service, found, as_json)
     show(found, as_json)
     if found.status != "ok":

@@ -8,8 +8,11 @@ from typing import Any
 
 import click
 
-#: What a terminal would obey instead of showing it, but for tabs and line feeds.
-_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\ufffd")
+#: What a terminal would obey instead of showing it, but for tabs and line feeds; the last two ranges turn the
+#: rest of a line round (https://trojansource.codes).
+_CONTROLS = dict.fromkeys(
+    (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd"
+)
 
 
 def printable(text: str) -> str:

@@ -212,12 +212,12 @@ def test_predict_at_a_terminal_shows_the_text_as_it_is_written(
     told = [
         event("queued", {**job, "position": 4, "eta_s": 7.8}),
         event("started", {**job, "attempt": 1}),
-        event("token", {"text": "!\x1b[2J", "index": 0}),
+        event("token", {"text": "!\x1b[2J\u202e", "index": 0}),
         event("done", {"job": job_json()}),
     ]
     service.answer(200, b"".join(told), **{"Content-Type": "text/event-stream"})
     result = neoserve("predict", "Hi", "--url", service.url)
-    assert result.stdout == "Hi!\ufffd[2J\n"
+    assert result.stdout == "Hi!\ufffd[2J\ufffd\n"
     assert result.stderr.splitlines() == [
         "job job-1 is number 4 in line, starts in about 8 s; Ctrl-C leaves it running",
         "3 tokens in 0.25 s, job job-1",
@@ -242,7 +242,7 @@ def test_predict_says_once_that_it_waits_for_the_service(service: FakeService, j
     service.answer(200, job_json())
     result = neoserve("predict", "Hi", "--url", service.url)
     assert result.stdout == "Hello, world! Again.\n"
-    assert result.stderr == "The service cannot answer now; waiting until it can.\n"
+    assert result.stderr == "The service cannot answer now. Waiting until it can.\n"
 
 
 def test_submit_prints_the_id_alone_and_says_how_to_follow(service: FakeService, job_json: MakeJob) -> None:

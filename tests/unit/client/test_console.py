@@ -33,6 +33,7 @@ def test_a_file_or_pipe_gets_no_colours(output: io.StringIO) -> None:
 
 def test_sources_differ_in_colour_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
     console = Console(terminal)
     console.line("api", "")
@@ -42,8 +43,11 @@ def test_sources_differ_in_colour_on_a_terminal(monkeypatch: pytest.MonkeyPatch)
     assert api != worker
 
 
-def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_who_wants_no_colours_gets_none(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv(name, value)
     terminal = Terminal()
     Console(terminal).line("api", "up")
     assert "\x1b" not in terminal.getvalue()

@@ -52,6 +52,13 @@ def test_the_list_as_json_is_a_line_for_each_key_and_holds_no_hash(file: Path) -
     assert [[each["name"], each["id"], each["created"]] for each in lines] == words
 
 
+def test_what_was_added_and_revoked_is_told_as_json_too(file: Path) -> None:
+    added = json.loads(run(file, "add", "team-a", "--json").stdout)
+    assert Keyring([], file).owner(added.pop("key")) == "team-a"
+    assert json.loads(run(file, "list", "--json").stdout) == added
+    assert json.loads(run(file, "revoke", "team-a", "--json").stdout) == added
+
+
 def test_the_key_alone_is_on_standard_output(file: Path) -> None:
     added = run(file, "add", "team-a")
     assert len(added.stdout.splitlines()) == 1

@@ -46,8 +46,15 @@ def test_the_servers_address_reaches_children_by_environment_and_never_by_argume
 
 
 def test_an_api_on_every_address_is_reached_by_loopback() -> None:
-    assert plan(host="0.0.0.0").url == "http://127.0.0.1:8080"
-    assert plan(host="::").url == "http://[::1]:8080"
+    unguarded = {"NEOSERVE_INSECURE": "1"}
+    assert plan(unguarded, host="0.0.0.0").url == "http://127.0.0.1:8080"
+    assert plan(unguarded, host="::").url == "http://[::1]:8080"
+
+
+@pytest.mark.parametrize("environ", [{"NEOSERVE_HOST": "0.0.0.0"}, {"NEOSERVE_RATE_LIMIT": "1/minute"}])
+def test_what_the_api_would_refuse_is_refused_before_anything_is_started(environ: dict[str, str]) -> None:
+    with pytest.raises(InvalidSetting, match="NEOSERVE_API_KEYS_FILE"):
+        plan(environ)
 
 
 def test_workers_differ_in_name_node_and_metrics_port() -> None:
