@@ -10,7 +10,15 @@ from threading import BoundedSemaphore
 
 from api.batch_body import BatchBody, RawItem
 from api.batch_request import MAX_ITEMS, BatchOptions, parse_item, prefixed
-from api.errors import ApiError, FieldError, InvalidParameters, MalformedJson, PayloadTooLarge, TooManyUploads
+from api.errors import (
+    ApiError,
+    FieldError,
+    InvalidParameters,
+    MalformedJson,
+    PayloadTooLarge,
+    PromptTooLong,
+    TooManyUploads,
+)
 from api.ids import new_job_id
 from api.request import MAX_ERRORS
 from api.settings import ApiSettings
@@ -128,21 +136,25 @@ class _Intake:
 
     def take_all(self, items: Iterator[RawItem]) -> None:
         errors: list[FieldError] = []
+        kinds: set[type[InvalidParameters]] = set()
         for index, raw in enumerate(items):
             if index >= self._max_items:
                 errors.append(FieldError("requests", f"must be at most {self._max_items} (given: more)"))
+                kinds.add(InvalidParameters)
             if len(errors) >= MAX_ERRORS or index >= self._max_items:
                 break
             try:
                 self._take(index, raw, only_look=bool(errors))
             except InvalidParameters as error:
                 errors += prefixed(f"requests.{index}", error.errors, raw.note)
+                kinds.add(type(error))
             # Ten thousand items take seconds: whoever else is served by this process goes first.
             time.sleep(0)
         if not errors and self.total == 0:
             errors.append(FieldError("requests", f"must be 1 to {self._max_items} (given: 0)"))
         if errors:
-            raise InvalidParameters(errors[:MAX_ERRORS])
+            refusal = PromptTooLong if kinds == {PromptTooLong} else InvalidParameters
+            raise refusal(errors[:MAX_ERRORS])
         self._put()
 
     def _take(self, index: int, raw: RawItem, *, only_look: bool) -> None:

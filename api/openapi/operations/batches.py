@@ -42,7 +42,7 @@ BATCHES: Mapping[tuple[str, str], Operation] = {
                 (*WAITING, "Location", "Idempotent-Replayed?"),
             ),
         ),
-        codes=(*JSON_BODY, *RECORD, "no_model", "too_many_uploads", "batches_full"),
+        codes=(*JSON_BODY, *RECORD, "prompt_too_long", "no_model", "too_many_uploads", "batches_full"),
     ),
     ("batch_list.list_batches", "GET"): Operation(
         id="listBatches",

@@ -68,6 +68,14 @@ def test_what_does_not_fit_into_the_model_is_named_as_openai_names_it(
     assert "max_new_tokens" not in error["message"]
 
 
+@pytest.mark.parametrize(("prompt", "param"), [("z" * 256, "prompt"), (["a", "z" * 256], "prompt.1")])
+def test_a_prompt_that_fills_the_model_alone_has_the_same_code(
+    client: FlaskClient, prompt: Any, param: str
+) -> None:
+    error = error_of(post(client, prompt=prompt))
+    assert (error["code"], error["param"]) == ("context_length_exceeded", param)
+
+
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/embeddings", "/v1/responses", "/v1/x", "/v1"])
 def test_an_address_that_is_none_says_which_there_are(client: FlaskClient, path: str) -> None:
     answer = client.post(path, json={})
