@@ -132,6 +132,7 @@ def make_plan(
 
         merged["NEOSERVE_THREADS"] = str(max(1, num_cores() // workers))
     api = ApiSettings.from_env(merged)
+    # The API asks itself again where it listens; here nothing has been started yet.
     refuse_exposed(api, api.host)
     refuse_limits_without_keys(api)
     api_metrics_port, *worker_metrics_ports = metrics_ports(api, worker, workers)

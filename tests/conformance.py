@@ -163,6 +163,7 @@ class Fuzzer:
     def _grant_time(self, case: Case) -> None:
         """A call that waits for a job gets a 504 when the deadline has passed, as it should."""
         deadline = case.body.get("deadline_s") if isinstance(case.body, dict) else None
+        # To isinstance() true is a number, and it is one that the API has to refuse.
         if type(deadline) in (int, float) and 0.001 <= deadline <= SEVEN_DAYS_SECONDS:
             case.body["deadline_s"] = 60 + deadline / 2
 
